@@ -1,0 +1,7 @@
+//! runc-rs: a low-level OCI container runtime for Linux.
+//!
+//! Data goes one way: config.json -> [`plan::Plan`] (made by `spec`) -> the handshake (`process`, over `sync-model`)
+//! -> the kernel (`rootfs`, `cgroup`, `sys`).
+
+pub mod plan;
+pub mod sys;

@@ -1,0 +1,3 @@
+//! The binary. Re-executed as `runc-rs init` it is the container's init, until it becomes the user's program.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! The kernel's calls: thin wrappers, and the only place with `unsafe`. Each block says why it is sound.
+#![allow(unsafe_code)]
+
+mod error;
+
+pub use error::{Error, Result};

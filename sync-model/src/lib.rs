@@ -1,0 +1,2 @@
+//! The handshake between `run` and `init`, without any I/O.
+#![forbid(unsafe_code)]
