@@ -3,5 +3,7 @@
 //! Data goes one way: config.json -> [`plan::Plan`] (made by `spec`) -> the handshake (`process`, over `sync-model`)
 //! -> the kernel (`rootfs`, `cgroup`, `sys`).
 
+pub mod container;
 pub mod plan;
+pub mod state;
 pub mod sys;

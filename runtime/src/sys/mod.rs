@@ -2,5 +2,7 @@
 #![allow(unsafe_code)]
 
 mod error;
+mod file;
 
 pub use error::{Error, Result};
+pub use file::flock;

@@ -1,0 +1,145 @@
+//! What a command line asks for, parsed: the border between `cli` (text) and the operations of this module.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::state::Id;
+
+/// The options before the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Globals {
+    /// `--root`: the directory of the state directories. Absolute, never `/`.
+    pub root: PathBuf,
+    /// `--debug`: also log at level `debug`.
+    pub debug: bool,
+    /// `--log`: the log goes to this file, instead of stderr.
+    pub log: Option<PathBuf>,
+    /// `--log-format`
+    pub log_format: LogFormat,
+    /// `--systemd-cgroup`
+    pub systemd_cgroup: bool,
+    /// `--rootless`; accepted as runc does.
+    pub rootless: Rootless,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// logrus' `time="..." level=error msg="..."`
+    #[default]
+    Text,
+    /// logrus' `{"level":"error","msg":"...","time":"..."}`
+    Json,
+}
+
+/// `--rootless`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rootless {
+    /// `auto`: rootless when the effective uid is not 0.
+    #[default]
+    Auto,
+    /// `true`
+    Yes,
+    /// `false`
+    No,
+}
+
+impl Rootless {
+    /// Is this a rootless run, for a caller whose effective uid is `euid`?
+    pub fn applies(self, euid: u32) -> bool {
+        match self {
+            Rootless::Auto => euid != 0,
+            Rootless::Yes => true,
+            Rootless::No => false,
+        }
+    }
+}
+
+/// `create` and `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateArgs {
+    /// The new container's name.
+    pub id: Id,
+    /// `--bundle`, absolute; the current directory when not given. Not looked at yet.
+    pub bundle: PathBuf,
+    /// `--console-socket`: a stream socket that gets the terminal's master.
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`: a stream socket that gets a pidfd of the container's process.
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--pid-file`: gets init's pid, in decimal, without a newline.
+    pub pid_file: Option<PathBuf>,
+    /// `--no-pivot`
+    pub no_pivot: bool,
+    /// `--no-new-keyring`
+    pub no_new_keyring: bool,
+    /// `--preserve-fds`: how many descriptors from 3 (after `LISTEN_FDS`) go to the container.
+    pub preserve_fds: u32,
+    /// `run --detach`; always false for `create`, which is detached by nature.
+    pub detach: bool,
+    /// `run --keep`: leave the stopped container.
+    pub keep: bool,
+    /// `run --no-subreaper`
+    pub no_subreaper: bool,
+    /// `--explain`: draw the handshake on stderr as it happens.
+    pub explain: bool,
+    /// `--trace`: write the handshake's events to this file, for a trace viewer.
+    pub trace: Option<PathBuf>,
+}
+
+/// What the kernel says that a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Its creator has not finished.
+    Creating,
+    /// Waits at the start gate.
+    Created,
+    /// The user's program was executed, and lives.
+    Running,
+    /// Frozen.
+    Paused,
+    /// Its process is gone.
+    Stopped,
+}
+
+impl Status {
+    /// The spec's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One container, as `state` and `list` show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateView {
+    /// `ociVersion` of the container's config.
+    pub oci_version: String,
+    /// Its name.
+    pub id: String,
+    /// Init's pid in the caller's pid namespace; 0 when stopped.
+    pub pid: i32,
+    /// From the kernel.
+    pub status: Status,
+    /// Absolute.
+    pub bundle: String,
+    /// Absolute.
+    pub rootfs: String,
+    /// RFC 3339 with nanoseconds, UTC.
+    pub created: String,
+    /// The config's annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The state directory's owner, for `list`; `state` prints an empty owner, as runc does.
+    pub owner: u32,
+}

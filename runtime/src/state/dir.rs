@@ -1,0 +1,280 @@
+//! The state directory: made exclusively, locked, and removed by name.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir as DirStream;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat, renameat};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
+
+use super::{Error, Id, Record, Result};
+use crate::sys;
+
+/// The record's file in the directory.
+const RECORD: &str = "state.json";
+/// What becomes the record by rename.
+const RECORD_TMP: &str = "state.json.tmp";
+/// The start gate's file in the directory.
+const GATE: &str = "exec.fifo";
+/// Everything that this runtime puts in a state directory: `remove` removes nothing else.
+const KNOWN: [&str; 3] = [GATE, RECORD_TMP, RECORD];
+/// A record is a few KiB; more than this is not one.
+const RECORD_MAX: u64 = 4 << 20;
+
+/// A state directory, open. The lock, where taken, lasts as long as this handle (flock(2) on the directory itself:
+/// no file to make, and nothing to clean up).
+#[derive(Debug)]
+pub struct Dir {
+    fd: OwnedFd,
+    root: PathBuf,
+    id: Id,
+}
+
+fn fail(what: &'static str, call: &'static str, path: &Path) -> impl FnOnce(Errno) -> Error {
+    let object = path.display().to_string();
+    move |errno| Error::Sys {
+        what,
+        source: sys::Error::new(call, object, errno),
+    }
+}
+
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+const DIRECTORY: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
+impl Dir {
+    /// Makes `<root>/<id>` (and the root, when missing) and locks it. mkdir(2) is the arbiter between two creators:
+    /// the loser gets [`Error::Exists`].
+    pub fn create_exclusive(root: &Path, id: &Id) -> Result<Self> {
+        let path = root.join(id.as_str());
+        let mode = Mode::from_bits_truncate(0o711);
+        match mkdir(&path, mode) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => return Err(Error::Exists),
+            Err(Errno::ENOENT) => {
+                make_root(root)?;
+                match mkdir(&path, mode) {
+                    Ok(()) => {}
+                    Err(Errno::EEXIST) => return Err(Error::Exists),
+                    Err(e) => {
+                        return Err(fail("cannot make the state directory", "mkdir", &path)(e));
+                    }
+                }
+            }
+            Err(e) => return Err(fail("cannot make the state directory", "mkdir", &path)(e)),
+        }
+        let dir = Self::open_path(root, id)?;
+        // A deleter may hold the lock of the empty directory for a moment, only to remove it: then the first `write`
+        // fails, with nothing made yet.
+        if !dir.try_lock()? {
+            return Err(Error::Locked(id.to_string()));
+        }
+        Ok(dir)
+    }
+
+    /// Opens the state directory of an existing container, without the lock.
+    pub fn open(root: &Path, id: &Id) -> Result<Self> {
+        Self::open_path(root, id)
+    }
+
+    fn open_path(root: &Path, id: &Id) -> Result<Self> {
+        let path = root.join(id.as_str());
+        match open(&path, DIRECTORY, Mode::empty()) {
+            Ok(fd) => Ok(Self {
+                fd,
+                root: root.to_owned(),
+                id: id.clone(),
+            }),
+            Err(Errno::ENOENT) => Err(Error::NotFound),
+            Err(e) => Err(fail("cannot open the state directory", "open", &path)(e)),
+        }
+    }
+
+    /// The container's name.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// The directory's absolute path.
+    pub fn path(&self) -> PathBuf {
+        self.root.join(self.id.as_str())
+    }
+
+    /// The name, in the directory, of the start gate's file; [`Dir::remove`] knows it.
+    pub fn gate_name() -> &'static str {
+        GATE
+    }
+
+    /// Takes the lock if nobody has it. `false`: another process works on this container.
+    pub fn try_lock(&self) -> Result<bool> {
+        match self.flock(nix::libc::LOCK_EX | nix::libc::LOCK_NB) {
+            Ok(()) => Ok(true),
+            Err(Errno::EWOULDBLOCK) => Ok(false),
+            Err(e) => Err(fail(
+                "cannot lock the state directory",
+                "flock",
+                &self.path(),
+            )(e)),
+        }
+    }
+
+    /// Waits for the lock; its holders hold it for bounded work, or die.
+    pub fn lock(&self) -> Result<()> {
+        loop {
+            match self.flock(nix::libc::LOCK_EX) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(e) => {
+                    return Err(fail(
+                        "cannot lock the state directory",
+                        "flock",
+                        &self.path(),
+                    )(e));
+                }
+            }
+        }
+    }
+
+    fn flock(&self, how: i32) -> std::result::Result<(), Errno> {
+        crate::sys::flock(self.fd.as_fd(), how)
+    }
+
+    /// The directory's owner.
+    pub fn owner(&self) -> Result<u32> {
+        fstat(&self.fd).map(|s| s.st_uid).map_err(fail(
+            "cannot read the state directory",
+            "fstat",
+            &self.path(),
+        ))
+    }
+
+    /// Writes the record: all of it is there after a rename, or nothing has changed.
+    pub fn write(&self, record: &Record) -> Result<()> {
+        let path = self.path().join(RECORD_TMP);
+        let what = "cannot write the container's record";
+        let mut text = Vec::with_capacity(2048);
+        serde_json::to_writer(&mut text, record).map_err(|e| Error::Junk {
+            path: path.display().to_string(),
+            reason: e.to_string(),
+        })?;
+        let flags = OFlag::O_WRONLY
+            | OFlag::O_CREAT
+            | OFlag::O_TRUNC
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC;
+        let fd = openat(&self.fd, RECORD_TMP, flags, Mode::from_bits_truncate(0o600))
+            .map_err(fail(what, "open", &path))?;
+        File::from(fd)
+            .write_all(&text)
+            .map_err(|e| fail(what, "write", &path)(errno_of(&e)))?;
+        renameat(&self.fd, RECORD_TMP, &self.fd, RECORD).map_err(fail(what, "rename", &path))
+    }
+
+    /// Reads the record. [`Error::NotFound`]: its creator never came to write it.
+    pub fn read(&self) -> Result<Record> {
+        let path = self.path().join(RECORD);
+        let what = "cannot read the container's record";
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let fd = match openat(&self.fd, RECORD, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT) => return Err(Error::NotFound),
+            Err(e) => return Err(fail(what, "open", &path)(e)),
+        };
+        let mut text = Vec::with_capacity(4096);
+        File::from(fd)
+            .take(RECORD_MAX + 1)
+            .read_to_end(&mut text)
+            .map_err(|e| fail(what, "read", &path)(errno_of(&e)))?;
+        let junk = |reason: String| Error::Junk {
+            path: path.display().to_string(),
+            reason,
+        };
+        if text.len() as u64 > RECORD_MAX {
+            return Err(junk(format!("larger than {RECORD_MAX} bytes")));
+        }
+        let record: Record = serde_json::from_slice(&text).map_err(|e| junk(e.to_string()))?;
+        if record.id != self.id.as_str() {
+            return Err(junk(format!("it is of container {:?}", record.id)));
+        }
+        if record.runtime.version != Record::VERSION {
+            return Err(junk(format!("format version {}", record.runtime.version)));
+        }
+        Ok(record)
+    }
+
+    /// Removes what this runtime put into the directory, then the directory. What somebody else put there stays, and
+    /// is named by the error. The record goes last: until then a `delete` that died half-way can be repeated.
+    pub fn remove(self) -> Result<()> {
+        for name in KNOWN {
+            match unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(e) => return Err(fail("cannot remove", "unlink", &self.path().join(name))(e)),
+            }
+        }
+        let path = self.path();
+        match nix::unistd::unlinkat(nix::fcntl::AT_FDCWD, &path, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(e) => Err(fail("cannot remove the state directory", "rmdir", &path)(e)),
+        }
+    }
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Dir {
+    fn as_raw_fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Makes the root and its parents: the root itself 0700, as runc does.
+fn make_root(root: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let what = "cannot make the root of the state directories";
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(root)
+        .map_err(|e| fail(what, "mkdir", root)(errno_of(&e)))
+}
+
+/// The names of all containers below `root`, sorted; names that are no container's are passed over. A missing root has none.
+pub fn list(root: &Path) -> Result<Vec<Id>> {
+    let what = "cannot read the root of the state directories";
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut stream = match DirStream::open(root, flags, Mode::empty()) {
+        Ok(stream) => stream,
+        Err(Errno::ENOENT) => return Ok(Vec::new()),
+        Err(e) => return Err(fail(what, "open", root)(e)),
+    };
+    let mut ids = Vec::new();
+    for entry in stream.iter() {
+        let entry = entry.map_err(fail(what, "getdents", root))?;
+        if matches!(entry.file_type(), Some(kind) if kind != nix::dir::Type::Directory) {
+            continue;
+        }
+        if let Ok(id) = entry
+            .file_name()
+            .to_str()
+            .map_err(|_| Error::InvalidId)
+            .and_then(Id::parse)
+        {
+            ids.push(id);
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}

@@ -1,0 +1,121 @@
+//! `state.json`.
+//!
+//! The keys that third parties read in runc's file have runc's names and meaning; what only this runtime needs is
+//! below `runtime`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A container's record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The container's name.
+    pub id: String,
+    /// Init's pid in the creator's pid namespace; 0 while there is none.
+    pub init_process_pid: i32,
+    /// Init's start time: field 22 of `/proc/PID/stat`, in clock ticks after boot; with the pid it names one process for ever.
+    pub init_process_start: u64,
+    /// RFC 3339 with nanoseconds, UTC.
+    pub created: String,
+    /// What third parties read of libcontainer's config.
+    pub config: Config,
+    /// Was it made rootless?
+    pub rootless: bool,
+    /// Controller ("memory", "name=systemd"; "" on cgroup v2) to the cgroup's absolute directory.
+    pub cgroup_paths: BTreeMap<String, String>,
+    /// "NEWPID" style names to `/proc/PID/ns/...`.
+    pub namespace_paths: BTreeMap<String, String>,
+    /// What only this runtime reads.
+    pub runtime: Runtime,
+}
+
+/// The `config` of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// Absolute host path of the root filesystem.
+    pub rootfs: String,
+    /// `hostname`
+    #[serde(default)]
+    pub hostname: String,
+    /// The container's namespaces.
+    #[serde(default)]
+    pub namespaces: Vec<Namespace>,
+    /// `bundle=<path>`, then every annotation as `key=value`.
+    pub labels: Vec<String>,
+}
+
+/// One namespace of the record's `config`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// "NEWPID" style.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The joined namespace's path; empty: a new one.
+    pub path: String,
+}
+
+/// How far the creator had come when it wrote the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The cgroup and the process may exist or not. The creator holds the lock while it lives.
+    Creating,
+    /// Init reached the start gate; pid and start time are valid.
+    Created,
+}
+
+/// What only this runtime reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// The record's format; a reader refuses what it does not know.
+    pub version: u32,
+    /// How far the creator had come.
+    pub phase: Phase,
+    /// `ociVersion` of the config.
+    pub oci_version: String,
+    /// Facts of the start gate, by name (for example the gate's inode); `container` writes and reads them.
+    #[serde(default)]
+    pub gate: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// The format that this runtime writes.
+    pub const VERSION: u32 = 1;
+
+    /// The bundle, from the labels.
+    pub fn bundle(&self) -> &str {
+        self.label("bundle").unwrap_or_default()
+    }
+
+    /// The annotations: every label but the bundle.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        self.config
+            .labels
+            .iter()
+            .filter_map(|label| label.split_once('='))
+            .filter(|(key, _)| *key != "bundle")
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// The labels of a container with this bundle and these annotations.
+    pub fn labels(bundle: &str, annotations: &BTreeMap<String, String>) -> Vec<String> {
+        std::iter::once(format!("bundle={bundle}"))
+            .chain(
+                annotations
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}")),
+            )
+            .collect()
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.config
+            .labels
+            .iter()
+            .filter_map(|label| label.split_once('='))
+            .find(|(k, _)| *k == key)
+            .map(|(_, value)| value)
+    }
+}
