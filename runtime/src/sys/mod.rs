@@ -1,8 +1,19 @@
 //! The kernel's calls: thin wrappers, and the only place with `unsafe`. Each block says why it is sound.
 #![allow(unsafe_code)]
+// The kernel's constants come as `i32` and go where its structures want other widths; none of them is near a limit.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
 
+pub mod clone;
 mod error;
 mod file;
+pub mod lock;
+pub mod pidfd;
+mod seal;
 
 pub use error::{Error, Result};
 pub use file::flock;
+pub use seal::sealed_exe;

@@ -1,0 +1,334 @@
+//! clone3(2) straight into execveat(2): how init is born.
+//!
+//! The child shares the parent's memory until it executes (`CLONE_VM` without `CLONE_VFORK`): no page table is copied,
+//! and the parent goes on at once, to put the child in its cgroups while the kernel loads the new image. In return
+//! the child may only make raw system calls on memory that the parent keeps untouched: that is all of [`child`].
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+
+use super::{Error, Result};
+
+/// First descriptor that init is given; the others follow it without a gap.
+pub const FIRST_FD: RawFd = 3;
+
+/// A started child.
+#[derive(Debug)]
+pub struct Child {
+    /// In the caller's pid namespace.
+    pub pid: i32,
+    /// Close-on-exec.
+    pub pidfd: OwnedFd,
+    // What the child may still be reading until it has executed its new image.
+    memory: Option<Box<Memory>>,
+}
+
+impl Child {
+    /// Says that the child has executed its new image (it sent a message, or it is dead), so that the memory that it
+    /// shared may be used again.
+    pub fn has_executed(&mut self) {
+        self.memory = None;
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Not known to have executed: the child may still read it. A few KiB, once, on a failing path.
+        if let Some(memory) = self.memory.take() {
+            std::mem::forget(memory);
+        }
+    }
+}
+
+/// What [`spawn`] starts.
+#[derive(Debug)]
+pub struct Spawn<'a> {
+    /// `CLONE_NEW*` bits.
+    pub namespaces: u64,
+    /// A cgroup v2 directory to be born in.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// The program: a descriptor for execveat(2) with `AT_EMPTY_PATH`.
+    pub program: BorrowedFd<'a>,
+    /// `argv`.
+    pub args: &'a [&'a CStr],
+    /// `environ`.
+    pub env: &'a [CString],
+    /// These become [`FIRST_FD`], `FIRST_FD + 1`, ... in the child; 0, 1 and 2 are inherited, all else is closed by the exec.
+    pub fds: &'a [BorrowedFd<'a>],
+}
+
+/// Not libc's constant: that one overflows an `int`.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+const STACK: usize = 16 * 1024;
+
+/// All that the child touches. The parent does not touch it until the child has executed.
+#[derive(Debug)]
+struct Memory {
+    _strings: Vec<CString>,
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+    fds: Vec<RawFd>,
+    program: RawFd,
+    stack: Vec<u64>,
+}
+
+/// Starts `what` with clone3(2). The caller must have blocked all signals: a handler must not run in the child.
+///
+/// # Errors
+/// The errno of clone3, with what to look at; a failure of the exec itself shows as the child's exit status
+/// [`EXEC_FAILED`] and the end of its descriptors.
+pub fn spawn(what: &Spawn<'_>) -> Result<Child> {
+    let mut strings: Vec<CString> = what.args.iter().map(|s| CString::from(*s)).collect();
+    strings.extend(what.env.iter().cloned());
+    let (args, env) = strings.split_at(what.args.len());
+    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+        list.iter()
+            .map(|s| s.as_ptr())
+            .chain(std::iter::once(std::ptr::null()))
+            .collect()
+    };
+    let (fds, program, _moved) = out_of_the_way(what)?;
+    let mut memory = Box::new(Memory {
+        argv: pointers(args),
+        envp: pointers(env),
+        fds,
+        program,
+        stack: vec![0; STACK / 8],
+        _strings: strings,
+    });
+
+    let mut pidfd: RawFd = -1;
+    // SAFETY: an all-zero clone_args is valid: every field is an integer.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = what.namespaces | libc::CLONE_PIDFD as u64 | libc::CLONE_VM as u64;
+    args.pidfd = &raw mut pidfd as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    args.stack = memory.stack.as_mut_ptr() as u64;
+    args.stack_size = STACK as u64;
+    if let Some(cgroup) = what.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
+    }
+
+    // SAFETY: `args` is a valid clone_args; the child runs `child` on its own stack, inside `memory`, which stays
+    // allocated until `has_executed` (or for ever).
+    let pid = unsafe { clone3(&args, &memory) };
+    if pid < 0 {
+        let errno = Errno::from_raw(i32::try_from(-pid).unwrap_or(libc::EIO));
+        return Err(Error::new(
+            "clone3",
+            format!("with flags {:#x}", args.flags),
+            errno,
+        ));
+    }
+    Ok(Child {
+        pid: i32::try_from(pid).unwrap_or(-1),
+        // SAFETY: clone3 succeeded with CLONE_PIDFD: the kernel stored a new descriptor, which nobody else owns.
+        pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+        memory: Some(memory),
+    })
+}
+
+/// The child's dup3 calls go from the first to the last: a source that one of them would overwrite is moved above the
+/// targets first.
+fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)> {
+    let above = FIRST_FD + RawFd::try_from(what.fds.len()).unwrap_or(RawFd::MAX);
+    let mut moved = Vec::new();
+    let mut place = |fd: BorrowedFd<'_>, target: Option<RawFd>| -> Result<RawFd> {
+        let raw = fd.as_raw_fd();
+        if !(FIRST_FD..above).contains(&raw) || target == Some(raw) {
+            return Ok(raw);
+        }
+        // SAFETY: fcntl on a borrowed, open descriptor.
+        let copy = unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, above) };
+        if copy < 0 {
+            return Err(Error::last("fcntl", format!("F_DUPFD_CLOEXEC {raw}")));
+        }
+        // SAFETY: a new descriptor, ours.
+        moved.push(unsafe { OwnedFd::from_raw_fd(copy) });
+        Ok(copy)
+    };
+    let fds = (FIRST_FD..)
+        .zip(what.fds)
+        .map(|(target, fd)| place(*fd, Some(target)))
+        .collect::<Result<_>>()?;
+    let program = place(what.program, None)?;
+    Ok((fds, program, moved))
+}
+
+/// Exit status of a child that could not execute the program.
+pub const EXEC_FAILED: i32 = 126;
+
+#[cfg(target_arch = "x86_64")]
+unsafe fn clone3(args: &libc::clone_args, memory: &Memory) -> i64 {
+    let result: i64;
+    // SAFETY: the parent continues after label 2 with all registers but rax, rcx and r11 unchanged, and its own stack;
+    // the child starts on the stack in `args` (16-byte aligned, as the call needs) and never returns from `child`.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "and rsp, -16",
+            "mov rdi, r12",
+            "call r13",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => result,
+            in("rdi") std::ptr::from_ref(args),
+            in("rsi") std::mem::size_of::<libc::clone_args>(),
+            in("r12") std::ptr::from_ref(memory),
+            in("r13") child as *const (),
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
+/// The child's whole life before its new image. No allocation, no errno, no library call.
+#[cfg(target_arch = "x86_64")]
+extern "C" fn child(memory: *const Memory) -> ! {
+    // SAFETY: `spawn` passes a live Memory that nobody writes to.
+    let memory = unsafe { &*memory };
+    let count = memory.fds.len() as i64;
+    let first = i64::from(FIRST_FD);
+    // SAFETY: raw system calls on this process's own descriptor table (no CLONE_FILES) and on live memory.
+    unsafe {
+        let above = first + count;
+        let mut index = 0;
+        while index < count {
+            // In bounds: index < fds.len().
+            let fd = i64::from(*memory.fds.as_ptr().add(index as usize));
+            let target = first + index;
+            let done = if fd == target {
+                syscall(libc::SYS_fcntl, fd, i64::from(libc::F_SETFD), 0, 0, 0)
+            } else {
+                syscall(libc::SYS_dup3, fd, target, 0, 0, 0)
+            };
+            if done < 0 {
+                exit_child();
+            }
+            index += 1;
+        }
+        // Whatever else the caller left open goes with the exec (CVE-2024-21626).
+        if syscall(
+            libc::SYS_close_range,
+            above,
+            i64::from(u32::MAX),
+            i64::from(libc::CLOSE_RANGE_CLOEXEC),
+            0,
+            0,
+        ) < 0
+        {
+            exit_child();
+        }
+        syscall(
+            libc::SYS_execveat,
+            i64::from(memory.program),
+            c"".as_ptr() as i64,
+            memory.argv.as_ptr() as i64,
+            memory.envp.as_ptr() as i64,
+            i64::from(libc::AT_EMPTY_PATH),
+        );
+    }
+    exit_child()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn exit_child() -> ! {
+    loop {
+        // SAFETY: ends this process only: it shares memory, but is no thread of its parent.
+        unsafe { syscall(libc::SYS_exit_group, i64::from(EXEC_FAILED), 0, 0, 0, 0) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64) -> i64 {
+    let result: i64;
+    // SAFETY: the caller vouches for the arguments; the kernel clobbers rax, rcx and r11 only.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    use nix::sys::wait::WaitStatus;
+
+    fn run(args: &[&CStr], fds: &[BorrowedFd<'_>]) -> WaitStatus {
+        let program = File::open("/bin/busybox").unwrap();
+        let env = [c"GREETING=hello".to_owned()];
+        let what = Spawn {
+            namespaces: 0,
+            cgroup: None,
+            program: program.as_fd(),
+            args,
+            env: &env,
+            fds,
+        };
+        let mut child = spawn(&what).unwrap();
+        let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
+        child.has_executed();
+        status
+    }
+
+    #[test]
+    fn the_child_has_the_descriptors_it_was_given_and_no_other() {
+        let leaked = File::open("/dev/null").unwrap();
+        nix::fcntl::fcntl(
+            &leaked,
+            nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()),
+        )
+        .unwrap();
+        let (mut read_a, write_a) = std::io::pipe().unwrap();
+        let (mut read_b, write_b) = std::io::pipe().unwrap();
+        // In the "wrong" order: the first target may be the second source.
+        let script = c"echo a >&3; echo b $GREETING >&4; ls /proc/$$/fd | grep -v '^[012]$' | tr '\n' ' ' >&4";
+        run(&[c"sh", c"-c", script], &[write_b.as_fd(), write_a.as_fd()]);
+        drop((write_a, write_b));
+        let (mut a, mut b) = (String::new(), String::new());
+        read_a.read_to_string(&mut a).unwrap();
+        read_b.read_to_string(&mut b).unwrap();
+        assert_eq!(b, "a\n");
+        // busybox's shell keeps its script on no descriptor with -c; 3 and 4 are ours.
+        assert_eq!(a, "b hello\n3 4 ");
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_executed_is_told_by_the_status() {
+        let directory = File::open("/").unwrap();
+        let what = Spawn {
+            namespaces: 0,
+            cgroup: None,
+            program: directory.as_fd(),
+            args: &[c"x"],
+            env: &[],
+            fds: &[],
+        };
+        let mut child = spawn(&what).unwrap();
+        let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
+        child.has_executed();
+        assert!(
+            matches!(status, WaitStatus::Exited(_, EXEC_FAILED)),
+            "{status:?}"
+        );
+    }
+}
