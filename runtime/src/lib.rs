@@ -3,7 +3,9 @@
 //! Data goes one way: config.json -> [`plan::Plan`] (made by `spec`) -> the handshake (`process`, over `sync-model`)
 //! -> the kernel (`rootfs`, `cgroup`, `sys`).
 
+pub mod cli;
 pub mod container;
+pub mod log;
 pub mod plan;
 pub mod state;
 pub mod sys;

@@ -13,7 +13,9 @@ mod file;
 pub mod lock;
 pub mod pidfd;
 mod seal;
+mod time;
 
 pub use error::{Error, Result};
 pub use file::flock;
 pub use seal::sealed_exe;
+pub use time::local_offset;

@@ -1,0 +1,67 @@
+//! The commands: each makes valid arguments from what was read, calls `container`, prints.
+
+mod create;
+mod spec;
+
+use std::ffi::OsStr;
+
+use super::lowargs::LowArgs;
+use super::{Failure, Outcome, Program, Signal, output};
+use crate::container::{self, Globals};
+use crate::state::{self, Id};
+
+/// Carries out the command `name`.
+pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowArgs) -> Outcome {
+    match name {
+        "create" => create::create(program, globals, low),
+        "run" => create::run(program, globals, low),
+        "start" => {
+            container::start(globals, &id(low)?)?;
+            Ok(0)
+        }
+        "state" => output::print(&output::state(&container::state(globals, &id(low)?)?)),
+        "kill" => {
+            let id = id(low)?;
+            let signal = match low.operands.get(1) {
+                None => Signal::TERM,
+                Some(word) => Signal::parse(&word.to_string_lossy()).map_err(Failure::new)?,
+            };
+            container::kill(globals, &id, signal, low.flag("all"))?;
+            Ok(0)
+        }
+        "delete" => {
+            container::delete(globals, &id(low)?, low.flag("force"))?;
+            Ok(0)
+        }
+        "list" => list(globals, low),
+        "spec" => spec::spec(low),
+        "features" => output::print(&output::features()),
+        // The table has no other command that is supported; a test says so.
+        _ => Err(Failure::new(format!("no command {name:?}"))),
+    }
+}
+
+/// The first operand, a container's name.
+fn id(low: &LowArgs) -> Result<Id, Failure> {
+    let word = low
+        .operands
+        .first()
+        .map_or(OsStr::new(""), |w| w.as_os_str());
+    let text = word.to_str().ok_or(state::Error::InvalidId)?;
+    Ok(Id::parse(text)?)
+}
+
+fn list(globals: &Globals, low: &LowArgs) -> Outcome {
+    let listed = container::list(globals)?;
+    for (id, error) in &listed.broken {
+        crate::log::Sink::stderr().write(format!("load container {id}: {error}\n").as_bytes());
+    }
+    if low.flag("quiet") {
+        return output::print(&output::names(&listed.views));
+    }
+    match low.text("format").map_or(Some("table"), OsStr::to_str) {
+        Some("table") => output::print(&output::table(&listed.views)),
+        Some("json") => output::print(&output::list_json(&listed.views)),
+        _ => Err(Failure::new("invalid format option")),
+    }
+}
