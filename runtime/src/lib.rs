@@ -7,5 +7,12 @@ pub mod cli;
 pub mod container;
 pub mod log;
 pub mod plan;
+pub mod process;
 pub mod state;
 pub mod sys;
+
+/// The program: what `main` does. Ends the process.
+pub fn entry() -> ! {
+    // std::process::exit flushes what is printed.
+    std::process::exit(cli::main(std::env::args_os()))
+}
