@@ -1,1 +1,66 @@
-//! The harness of the integration tests.
+//! The harness of the integration tests: real busybox containers, made by a real runtime, on the real kernel.
+//!
+//! The runtime under test is the binary that `RUNTIME` names (a path, or a name in `PATH`), else the `runc-rs` that
+//! was built beside the tests. Every expectation in `tests/` is runc's behaviour, so that the whole suite also runs
+//! with `RUNTIME=runc`: that is how the suite itself is tested. What only runc-rs does asks [`is_ours`] first.
+//!
+//! A test makes one or more [`Container`]s. Each has an own bundle, an own `--root` and an id that no other test
+//! uses, so tests run in parallel, as threads (`cargo test`) or as processes (nextest). Dropping a container deletes
+//! it by force, then looks for what was left over: processes, cgroups, mounts, state. Leftovers fail the test.
+
+mod bundle;
+mod config;
+mod container;
+mod host;
+mod pty;
+mod runtime;
+mod tempdir;
+
+pub use bundle::{APPLETS, Bundle, find_busybox};
+pub use config::Config;
+pub use container::Container;
+pub use host::{
+    Fifo, HANG, alive, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, is_root,
+    mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, reap, signal, wait_gone,
+    wait_until,
+};
+pub use pty::Pty;
+pub use runtime::{Output, Runtime, is_ours};
+pub use rustix::process::Signal;
+pub use tempdir::TempDir;
+
+/// Says why a test does nothing here, in a form that `ci/run` counts. Return right after it.
+///
+/// The line goes to standard error, past libtest's capture, and to the file that `SKIPS` names.
+pub fn skip(test: &str, why: &str) {
+    use std::io::Write;
+    let line = format!("SKIPPED {test}: {why}\n");
+    // A skip that cannot be shown must not pass for a test that ran.
+    #[allow(clippy::expect_used)]
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("cannot say on standard error that a test is skipped");
+    if let Some(path) = std::env::var_os("SKIPS") {
+        #[allow(clippy::expect_used)]
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .and_then(|mut f| f.write_all(line.as_bytes()))
+            .expect("cannot write the file that SKIPS names");
+    }
+}
+
+/// `need_root!()` at the top of a test: without root the test is skipped, with the reason.
+#[macro_export]
+macro_rules! need_root {
+    () => {
+        if !$crate::is_root() {
+            $crate::skip(
+                module_path!(),
+                "not root: a container with all namespaces needs it",
+            );
+            return;
+        }
+    };
+}

@@ -1,0 +1,168 @@
+# The verbs of ci/run. Each runs in a subshell with `set -euo pipefail`, in the repository's top directory.
+
+target=x86_64-unknown-linux-gnu
+release=target/$target/release/runc-rs
+
+# Adds "VERB passed failed skipped seconds" to the totals: the sums of cargo's own result lines; a verb that runs no
+# test is one check. A test that says SKIPPED has passed for cargo, not for us.
+count() {
+    local verb=$1 status=$2 log=$3 seconds=$4 p f i s
+    # Its inner ci/run has counted.
+    [ "$verb" = tests ] && return
+    read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
+    s=$(grep -c '^SKIPPED' "$SKIPS" || true)
+    p=$((p - s))
+    if [ $((p + f + i + s)) = 0 ] && [ "$status" = 0 ]; then p=1; fi
+    if [ "$status" != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    echo "$verb $p $f $((i + s)) $seconds" >>"$CI_TOTALS"
+}
+
+need() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || { echo "missing: $tool (run: ci/run deps)"; return 1; }
+    done
+}
+
+# What the checks need beside a stable Rust: Debian's packages, and two cargo tools from crates.io.
+verb_deps() {
+    local missing=() pair
+    for pair in cc:gcc make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
+        unshare:util-linux awk:gawk pkg-config:pkg-config; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    done
+    # A dynamically linked busybox would be useless in a root filesystem of its own.
+    [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>/dev/null | grep -q INTERP || missing+=(busybox-static)
+    [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
+    [ -e /usr/lib/x86_64-linux-gnu/libc.a ] || missing+=(libc6-dev)
+    if [ ${#missing[@]} -gt 0 ]; then
+        [ "$(id -u)" = 0 ] || { echo "not root; install: ${missing[*]}"; return 1; }
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    fi
+    cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+    cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+    # Built away from this directory: its .cargo/config.toml is not meant for them.
+    cargo deny --version 2>/dev/null | grep -qx 'cargo-deny 0.20.2' || (cd / && cargo install --locked --quiet cargo-deny@0.20.2)
+    cargo fuzz --version 2>/dev/null | grep -qx 'cargo-fuzz 0.13.2' || (cd / && cargo install --locked --quiet cargo-fuzz@0.13.2)
+    rustc --version
+    cargo deny --version
+    cargo fuzz --version
+    runc --version | head -n 1
+    crun --version | head -n 1
+}
+
+verb_build() {
+    cargo build --locked --release -p runc-rs
+    cargo build --locked --workspace
+}
+
+verb_fmt() {
+    cargo fmt --all --check
+    [ ! -e fuzz/Cargo.toml ] || cargo fmt --manifest-path fuzz/Cargo.toml --check
+}
+
+verb_lint() {
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    bash ci/lint
+}
+
+# Everything of the two crates but the long explorations, which have verbs of their own.
+verb_unit() {
+    cargo test --locked -p sync-model -p runc-rs --no-fail-fast --lib --bins
+    cargo test --locked -p sync-model -p runc-rs --no-fail-fast --doc
+}
+
+# Property tests, snapshots, corpora, differential tests against other parsers.
+verb_props() {
+    local t names=()
+    while read -r t; do names+=(-p sync-model --test "$t"); done < <(test_names sync-model '*' | grep -v -e '^exhaustive' -e '^loom')
+    [ ${#names[@]} = 0 ] || cargo test --locked --no-fail-fast "${names[@]}"
+    names=()
+    while read -r t; do names+=(-p runc-rs --test "$t"); done < <(test_names runtime '*')
+    [ ${#names[@]} = 0 ] || cargo test --locked --no-fail-fast "${names[@]}"
+}
+
+# The exhaustive search of the handshake, and its mutants. Optimized: it is a search.
+verb_model() {
+    local t names=()
+    while read -r t; do names+=(--test "$t"); done < <(test_names sync-model 'exhaustive*')
+    [ ${#names[@]} != 0 ] || { echo "no exhaustive search: sync-model/tests/exhaustive*.rs is missing"; return 1; }
+    cargo test --locked --release -p sync-model --no-fail-fast "${names[@]}" -- --nocapture
+}
+
+# loom replaces std's synchronisation: another cfg, so another target directory.
+verb_loom() {
+    local t names=()
+    while read -r t; do names+=(--test "$t"); done < <(test_names sync-model 'loom*')
+    [ ${#names[@]} != 0 ] || { echo "no loom tests: sync-model/tests/loom*.rs is missing"; return 1; }
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
+        cargo test --locked --release -p sync-model --no-fail-fast "${names[@]}" -- --nocapture
+}
+
+# Real containers. First the suite against Debian's runc, which it must describe; then against ours, as released.
+verb_integration() {
+    need runc busybox
+    [ "$(id -u)" = 0 ] || echo "not root: every privileged test will be skipped"
+    [ -x $release ] || cargo build --locked --release -p runc-rs
+    echo "--- ours"
+    RUNTIME=$PWD/$release cargo test --locked -p integration --no-fail-fast
+    echo "--- the same expectations, of Debian's runc"
+    RUNTIME=runc SKIPS=/dev/null cargo test --locked -q -p integration --no-fail-fast 2>&1 | grep -v '^test result: ok' | sed 's/^test result/runc: &/'
+}
+
+verb_tests() {
+    bash ci/test
+}
+
+# Each target for a short while, on the stable toolchain. The corpora are also replayed by `props`.
+verb_fuzz_smoke() {
+    need cargo-fuzz
+    [ -e fuzz/Cargo.toml ] || { echo "no fuzz/Cargo.toml"; return 1; }
+    local t log runs
+    export RUSTC_BOOTSTRAP=1
+    for t in $(cargo fuzz list); do
+        log=target/ci/fuzz-$t.log
+        mkdir -p "target/ci/corpus-$t"
+        local dict=()
+        [ ! -e "fuzz/dictionaries/$t.dict" ] || dict=("-dict=fuzz/dictionaries/$t.dict")
+        # New inputs go to a directory of this run, the checked-in ones are read only.
+        cargo fuzz run "$t" "target/ci/corpus-$t" "fuzz/corpus/$t" -- -max_total_time="${FUZZ_SECONDS:-20}" -print_final_stats=1 -verbosity=0 ${dict[@]+"${dict[@]}"} >"$log" 2>&1 || {
+            tail -n 40 "$log"
+            return 1
+        }
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        echo "$t: ${runs:-0} executions"
+        [ "${runs:-0}" -gt 0 ] || { tail -n 40 "$log"; return 1; }
+    done
+}
+
+verb_deny() {
+    need cargo-deny
+    # No advisories: their database is not on a package registry, and the check must work without it.
+    cargo deny --locked check bans licenses sources
+}
+
+verb_size() {
+    bash ci/size
+}
+
+verb_bench_smoke() {
+    bash ci/bench/run --rounds 5
+}
+
+verb_docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p sync-model -p runc-rs -p integration
+    bash ci/links
+}
+
+# The integration tests of a crate whose names match.
+test_names() {
+    local f
+    for f in "$1"/tests/$2.rs; do
+        [ ! -e "$f" ] || basename "$f" .rs
+    done
+    for f in "$1"/tests/$2/main.rs; do
+        [ ! -e "$f" ] || basename "$(dirname "$f")"
+    done
+}

@@ -1,0 +1,8 @@
+//! Integration tests: one module for each part of the behaviour that a user or an engine can see.
+//!
+//! They need root, a static busybox and a kernel; see the `integration` crate for the rules.
+#![allow(clippy::unwrap_used)]
+
+mod lifecycle;
+mod namespaces;
+mod process;
