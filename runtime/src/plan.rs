@@ -237,7 +237,8 @@ pub struct CgroupPlan {
 /// `linux.resources`. `None` means: leave what the kernel has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resources {
-    /// `devices`: evaluated in order, after runc's implicit deny-all and default allows.
+    /// `devices`, in order, and nothing else. The cgroup starts denied; runc applies its default allows (null, zero, pts, ...)
+    /// *after* these, so that an engine's usual first rule, deny all, does not take /dev/null away.
     pub devices: Vec<DeviceRule>,
     /// `memory`
     pub memory: Memory,

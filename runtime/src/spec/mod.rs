@@ -1,0 +1,157 @@
+//! config.json -> [`Plan`]: the only place that sees JSON.
+//!
+//! [`load`] reads the bundle's config.json, checks everything that can be checked before something is created, and returns
+//! what will be done. What runc refuses is refused in runc's words; what runc warns of is in [`Plan::warnings`]; what is
+//! legal but not there yet is refused by name (`refuse.rs`), never ignored.
+//!
+//! One direction: text -> `config` (the file as it is written) -> `Plan` (what it means). Nothing here changes the machine.
+
+mod capability;
+mod config;
+mod devices;
+mod env;
+mod error;
+mod json;
+mod linux;
+mod locate;
+mod mounts;
+mod namespaces;
+mod options;
+mod path;
+mod process;
+mod read;
+mod refuse;
+mod resources;
+mod sysctl;
+mod template;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use capability::NAMES as CAPABILITY_NAMES;
+pub use error::{Error, Result};
+pub use namespaces::NAMES as NAMESPACE_NAMES;
+pub use options::NAMES as MOUNT_OPTION_NAMES;
+pub use template::{VERSION, template};
+
+use crate::plan::{InitPlan, Plan};
+
+/// The largest config.json that is read, in bytes. runc has no limit, and reads 100 MB of blanks into memory; the largest
+/// that an engine is known to write is under 1 MiB.
+pub const MAX_SIZE: u64 = 16 << 20;
+
+/// What the plan depends on besides config.json.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadOptions {
+    /// `--no-pivot`
+    pub no_pivot: bool,
+    /// The caller is not root, or says `--rootless true`.
+    pub rootless: bool,
+    /// `--systemd-cgroup`: `cgroupsPath` is `slice:prefix:name`.
+    pub systemd_cgroup: bool,
+    /// `create`, or `run --detach`: nobody holds the terminal.
+    pub detach: bool,
+    /// `--console-socket` is given.
+    pub console_socket: bool,
+}
+
+/// Reads `bundle`/config.json. The plan's paths are absolute; the root filesystem exists.
+///
+/// # Errors
+/// Everything of [`Error`]; the text names the field or the path.
+pub fn load(bundle: &Path, options: &LoadOptions) -> Result<Plan> {
+    let text = read::config(bundle)?;
+    let (bundle, mut plan) = {
+        let bundle = read::bundle(bundle)?;
+        let plan = parse(&text, &bundle, options)?;
+        (bundle, plan)
+    };
+    plan.init.rootfs.path = read::rootfs(&bundle, &plan.init.rootfs.path)?;
+    Ok(plan)
+}
+
+/// As [`load`], without touching the file system: `json` is config.json, `bundle` the absolute path of its directory, which
+/// relative paths of the config are joined to.
+///
+/// # Errors
+/// As [`load`], but for those of the file system.
+pub fn parse(json: &[u8], bundle: &str, options: &LoadOptions) -> Result<Plan> {
+    let config = read::json(json)?;
+    plan(config, bundle, options)
+}
+
+/// What `config` means.
+fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Result<Plan> {
+    let mut warnings = Vec::new();
+    let oci_version = version::check(config.oci_version)?;
+    let process = config
+        .process
+        .ok_or_else(|| Error::refused("process property must not be empty"))?;
+    // runc's order: first what cannot run at all.
+    process::check(&process)?;
+    let root = config
+        .root
+        .ok_or_else(|| Error::refused("root must be specified"))?;
+    let linux = config.linux.unwrap_or_default();
+    refuse::sections(config.hooks.as_ref(), &process, &linux)?;
+    if options.rootless {
+        // Without a user namespace there is nothing that an ordinary user may do.
+        return Err(Error::refused(
+            "rootless container requires user namespaces",
+        ));
+    }
+
+    let hostname = linux::name("hostname", config.hostname)?;
+    let domainname = linux::name("domainname", config.domainname)?;
+    let namespaces = namespaces::plan(
+        &linux,
+        hostname.is_some(),
+        domainname.is_some(),
+        options.no_pivot,
+    )?;
+    let sysctl = sysctl::plan(linux.sysctl, namespaces)?;
+    let process = process::plan(process, options, &mut warnings)?;
+    let mut mounts = Vec::with_capacity(config.mounts.as_ref().map_or(0, Vec::len));
+    for (index, mount) in config.mounts.unwrap_or_default().into_iter().enumerate() {
+        mounts.push(mounts::plan(index, mount, bundle, &mut warnings)?);
+    }
+    let rootfs = linux::rootfs(
+        root,
+        linux::Parts {
+            propagation: linux.rootfs_propagation,
+            devices: linux.devices,
+            masked_paths: linux.masked_paths,
+            readonly_paths: linux.readonly_paths,
+        },
+        mounts,
+        bundle,
+        options,
+    )?;
+    let cgroup = resources::plan(linux.cgroups_path, linux.resources, options, &mut warnings)?;
+
+    let mut annotations = std::collections::BTreeMap::new();
+    for (key, value) in config.annotations.unwrap_or_default().0 {
+        if key.is_empty() {
+            return Err(Error::invalid("annotations", "a key must not be empty"));
+        }
+        annotations.insert(key.into_string(), value.into_string());
+    }
+
+    Ok(Plan {
+        oci_version,
+        init: InitPlan {
+            namespaces,
+            rootfs,
+            process,
+            hostname,
+            domainname,
+            sysctl,
+        },
+        cgroup,
+        annotations,
+        warnings,
+    })
+}

@@ -1,0 +1,78 @@
+//! What is legal and not there yet, refused by name. A feature that lands deletes its line.
+
+use super::config::{Linux, Process};
+use super::error::{Error, Result};
+use super::json::{List, Section, Str};
+
+/// Fails with the name of the first section that asks for something which is not there yet. One that asks for nothing
+/// (`"seccomp": null`, `"hooks": {}`, `"apparmorProfile": ""`) passes.
+pub(super) fn sections(
+    hooks: Option<&Section>,
+    process: &Process<'_>,
+    linux: &Linux<'_>,
+) -> Result<()> {
+    let section = |section: Option<&Section>| section.is_some_and(|section| section.asks);
+    let list = |list: &Option<List>| list.as_ref().is_some_and(|list| list.asks);
+    let text = |text: &Option<Str<'_>>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let refused = [
+        ("hooks", section(hooks)),
+        ("process.apparmorProfile", text(&process.apparmor_profile)),
+        ("process.selinuxLabel", text(&process.selinux_label)),
+        ("process.scheduler", process.scheduler.is_some()),
+        ("process.ioPriority", process.io_priority.is_some()),
+        (
+            "process.execCPUAffinity",
+            section(process.exec_cpu_affinity.as_ref()),
+        ),
+        ("linux.seccomp", section(linux.seccomp.as_ref())),
+        ("linux.uidMappings", list(&linux.uid_mappings)),
+        ("linux.gidMappings", list(&linux.gid_mappings)),
+        ("linux.timeOffsets", section(linux.time_offsets.as_ref())),
+        ("linux.netDevices", section(linux.net_devices.as_ref())),
+        ("linux.mountLabel", text(&linux.mount_label)),
+        ("linux.intelRdt", linux.intel_rdt.is_some()),
+        ("linux.memoryPolicy", linux.memory_policy.is_some()),
+        ("linux.personality", linux.personality.is_some()),
+    ];
+    for (field, asks) in refused {
+        if asks {
+            return Err(Error::unsupported(field));
+        }
+    }
+    Ok(())
+}
+
+/// A namespace that cannot be made yet, or none: by type (the spec's word), and whether it has a path.
+pub(super) fn namespace(index: usize, kind: &str, has_path: bool) -> Result<()> {
+    if matches!(kind, "user" | "time") {
+        return Err(Error::unsupported(format!(
+            "linux.namespaces[{index}] ({kind})"
+        )));
+    }
+    if has_path {
+        return Err(Error::unsupported(format!(
+            "linux.namespaces[{index}].path"
+        )));
+    }
+    Ok(())
+}
+
+/// An id-mapped mount.
+pub(super) fn idmapped(
+    index: usize,
+    option: bool,
+    uid_mappings: &Option<List>,
+    gid_mappings: &Option<List>,
+) -> Result<()> {
+    let list = |list: &Option<List>| list.as_ref().is_some_and(|list| list.asks);
+    for (field, asks) in [
+        ("options (idmap)", option),
+        ("uidMappings", list(uid_mappings)),
+        ("gidMappings", list(gid_mappings)),
+    ] {
+        if asks {
+            return Err(Error::unsupported(format!("mounts[{index}].{field}")));
+        }
+    }
+    Ok(())
+}
