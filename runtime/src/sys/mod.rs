@@ -7,13 +7,19 @@
     clippy::cast_possible_wrap
 )]
 
+pub mod caps;
 pub mod clone;
+pub mod creds;
 mod error;
 mod file;
 pub mod lock;
+pub mod net;
 pub mod pidfd;
 mod seal;
+pub mod signal;
+pub mod status;
 mod time;
+pub mod tty;
 
 pub use error::{Error, Result};
 pub use file::flock;

@@ -1,0 +1,57 @@
+//! User, groups, and who owns the standard streams.
+
+use std::io::{stderr, stdin, stdout};
+
+use nix::errno::Errno;
+
+use super::Error;
+use crate::plan::ProcessPlan;
+use crate::sys::{caps, creds, tty};
+
+/// Gives stdin, stdout and stderr to the container's user, who may want to open them anew (/dev/stdout).
+///
+/// As runc, with two differences. A container that runs as root changes nothing: root opens them anyway. And a device
+/// that was inherited is left alone, not only /dev/null: it is the caller's terminal, and stays the caller's. (runc
+/// puts a pipe of its own between the two.) The container's own console is handed over.
+///
+/// # Errors
+/// [`Error::User`]; an owner that cannot be changed for want of privilege is not one.
+pub fn own_stdio(uid: u32, is_console: bool) -> Result<(), Error> {
+    if uid == 0 {
+        return Ok(());
+    }
+    if is_console {
+        // The three are one and the same.
+        return tty::own_stream(stdin(), uid, true).map_err(Error::User);
+    }
+    tty::own_stream(stdin(), uid, false)
+        .and_then(|()| tty::own_stream(stdout(), uid, false))
+        .and_then(|()| tty::own_stream(stderr(), uid, false))
+        .map_err(Error::User)
+}
+
+/// Becomes the plan's user and groups. The permitted capabilities stay, for [`super::caps::apply`] to cut them down.
+///
+/// `may_setgroups` is false in a user namespace whose /proc/self/setgroups says "deny": the groups stay as they are then.
+///
+/// # Errors
+/// [`Error::User`]
+pub fn switch(plan: &ProcessPlan, may_setgroups: bool) -> Result<(), Error> {
+    if may_setgroups {
+        creds::setgroups(&plan.additional_gids).map_err(Error::User)?;
+    } else if !plan.additional_gids.is_empty() {
+        // Fail closed: the process would run without the groups that it was to have.
+        let error = crate::sys::Error::new("setgroups", "", Errno::EPERM);
+        return Err(Error::User(error));
+    }
+    creds::setresgid(plan.gid).map_err(Error::User)?;
+    if plan.uid != 0 {
+        caps::keep_caps().map_err(Error::User)?;
+    }
+    creds::setresuid(plan.uid).map_err(Error::User)
+}
+
+/// Sets the umask.
+pub fn umask(plan: &ProcessPlan) {
+    creds::umask(plan.umask);
+}
