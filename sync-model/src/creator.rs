@@ -27,7 +27,7 @@ machine! {
         recv [] send [Resume => AwaitReady];
     awaits AwaitReady "waits until the container is built":
         recv [Ready => SaveState] send [];
-    acts SaveState "makes the state durable: from here delete finds init":
+    acts SaveState "makes the state durable (from here delete finds init)":
         recv [] send [Run if seccomp_fd => AwaitSeccompFd else AwaitAtGate];
     awaits AwaitSeccompFd "waits for the seccomp notify descriptor":
         recv [SeccompFd => PassSeccompFd] send [];
@@ -35,17 +35,17 @@ machine! {
         recv [] send [SeccompFdTaken => AwaitAtGate];
     awaits AwaitAtGate "waits until init has dropped its privileges":
         recv [AtGate if start_on_wire => SendStart else Created] send [Start if start_on_wire => AwaitAtGateStarted];
-    awaits AwaitAtGateStarted "waits until init has dropped its privileges; the start is queued":
+    awaits AwaitAtGateStarted "waits until init has dropped its privileges (the start is queued)":
         recv [AtGate => AwaitStarting] send [];
     acts SendStart "opens the start gate":
         recv [] send [Start => AwaitStarting, Abort => AwaitAborting];
     awaits AwaitStarting "waits until init accepts the start":
         recv [Starting => AwaitExec] send [];
-    awaits_exec AwaitExec "waits for execve: it closes init's end of the wire":
+    awaits_exec AwaitExec "waits for execve, which closes init's end of the wire":
         recv [] send [];
     awaits AwaitAborting "waits until init accepts the abort":
         recv [Aborting => AwaitExit] send [];
     awaits_exit AwaitExit "waits until init has left":
         recv [] send [];
-    ends Created "leaves: the container is created": recv [] send [];
+    ends Created "leaves, the container is created": recv [] send [];
 }

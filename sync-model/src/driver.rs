@@ -6,7 +6,7 @@
 
 use crate::frame::{DecodeError, Decoder, TooLong, encode};
 use crate::machine::{Machine, Turn};
-use crate::msg::{Kind, Message};
+use crate::msg::{Features, Kind, Message};
 use crate::outcome::{Death, Fate, Outcome};
 use crate::table::{Direction, StateId, States};
 use crate::variation::{Lawful, Variation};
@@ -76,6 +76,8 @@ pub struct Event {
     pub to: Option<StateId>,
     /// Bytes of its frame; 0 for a received one, whose frame is gone by then.
     pub bytes: usize,
+    /// The features of the conversation, as far as they are known.
+    pub features: Features,
 }
 
 /// Sees every message as it passes.
@@ -410,6 +412,7 @@ impl<T: Transport, S: States, O: Observer, V: Variation> Driver<T, S, O, V> {
             from,
             to,
             bytes,
+            features: self.machine.features(),
         });
     }
 }

@@ -27,7 +27,7 @@ machine! {
         recv [] send [SeccompFdTaken => AwaitStarting];
     awaits AwaitStarting "waits until the process has dropped its privileges":
         recv [Starting => AwaitExec] send [];
-    awaits_exec AwaitExec "waits for execve: it closes the process's end of the wire":
+    awaits_exec AwaitExec "waits for execve, which closes the process's end of the wire":
         recv [] send [];
 }
 

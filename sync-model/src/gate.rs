@@ -40,7 +40,7 @@ machine! {
         recv [] send [Start => AwaitStarting];
     asks AwaitStarting "waits until init accepts the start":
         recv [Starting => AwaitExec] send [];
-    awaits_exec AwaitExec "waits for execve: it closes init's end of the connection":
+    awaits_exec AwaitExec "waits for execve, which closes init's end of the connection":
         recv [] send [];
 }
 

@@ -12,6 +12,8 @@
 //! - [`draw`]: the diagrams, made from the table.
 //!
 //! There is no descriptor, no clock, no system call, no `unsafe`, and no dependency in here.
+//!
+#![doc = include_str!("../docs/handshake.md")]
 #![forbid(unsafe_code)]
 
 pub mod creator;
@@ -20,6 +22,7 @@ pub mod driver;
 pub mod exec;
 pub mod frame;
 pub mod gate;
+pub mod gate_driver;
 pub mod init;
 pub mod lifecycle;
 pub mod machine;

@@ -222,6 +222,20 @@ impl StateId {
     }
 }
 
+impl StateId {
+    /// The state after a message, by the rows: `--explain` follows the other side's machine with it. The machines
+    /// themselves use the `match` of the same table.
+    pub fn next(self, direction: Direction, kind: Kind, features: Features) -> Option<StateId> {
+        let speaks = direction == self.role.init_speaks() && self.class() != Some(Class::End);
+        if speaks && kind == Kind::Log {
+            return Some(self);
+        }
+        let mut rows = self.role.rows().iter();
+        rows.find(|row| row.from == self && row.direction == direction && row.kind == kind)?
+            .next(features)
+    }
+}
+
 fn line(lines: &'static str, index: u8) -> &'static str {
     lines.lines().nth(usize::from(index)).unwrap_or("?")
 }
