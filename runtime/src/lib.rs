@@ -8,6 +8,7 @@ pub mod container;
 pub mod log;
 pub mod plan;
 pub mod process;
+pub mod rootfs;
 pub mod spec;
 pub mod state;
 pub mod sys;

@@ -1,0 +1,145 @@
+//! Bind mounts: cloned, given their flags while nobody can see them, and only then attached.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+use nix::sys::statvfs::FsFlags;
+
+use super::attr;
+use super::error::MountError;
+use super::path::{Located, Make, Root};
+use super::proc;
+use crate::plan::MountPlan;
+use crate::sys::mount::{SetAttr, attach, clone_tree, set_attr};
+use crate::sys::{self, path as fs};
+
+/// Bind-mounts `source` as `mount` wants it.
+pub fn bind(
+    root: &Root,
+    mount: &MountPlan,
+    source: &str,
+    recursive: bool,
+) -> Result<(), MountError> {
+    let tree = clone_tree(fs::HERE, source, recursive, source)?;
+    configure(tree.as_fd(), mount, source)?;
+    let target = target(root, mount, tree.as_fd(), source)?;
+    proc::check_bind(&target.path, tree.as_fd())?;
+    let shown = &mount.destination;
+    attach(tree.as_fd(), target.fd.as_fd(), shown)
+        .map_err(|error| mismatch(error, tree.as_fd(), target.fd.as_fd()))?;
+    fs::leave_to_exec(target.fd);
+    fs::leave_to_exec(tree);
+    Ok(())
+}
+
+/// The mount point, made if it is missing: a directory for a directory, else a file.
+fn target(
+    root: &Root,
+    mount: &MountPlan,
+    tree: BorrowedFd<'_>,
+    source: &str,
+) -> sys::Result<Located> {
+    // Most targets exist, and then nobody needs to know what the source is.
+    match root.find(&mount.destination) {
+        Err(error) if error.errno == Errno::ENOENT => {
+            let make = if is_dir(tree, source)? {
+                Make::Dir
+            } else {
+                Make::File
+            };
+            root.ensure(&mount.destination, make)
+        }
+        found => found,
+    }
+}
+
+fn is_dir(fd: BorrowedFd<'_>, shown: &str) -> sys::Result<bool> {
+    Ok(
+        SFlag::from_bits_truncate(fs::stat_fd(fd, shown)?.st_mode) & SFlag::S_IFMT
+            == SFlag::S_IFDIR,
+    )
+}
+
+/// move_mount says EINVAL where mount(2) says ENOTDIR; people know the latter.
+fn mismatch(error: sys::Error, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> sys::Error {
+    if error.errno == Errno::EINVAL && is_dir(tree, "").ok() != is_dir(target, "").ok() {
+        return sys::Error {
+            errno: Errno::ENOTDIR,
+            ..error
+        };
+    }
+    error
+}
+
+/// Flags, recursive attributes and propagation, in runc's order.
+fn configure(tree: BorrowedFd<'_>, mount: &MountPlan, source: &str) -> sys::Result<()> {
+    // No option at all, not even a clearing one: the source's flags stay.
+    let mut change = if mount.flags != 0 || mount.cleared != 0 {
+        attr::remount(mount.flags)
+    } else {
+        SetAttr::default()
+    };
+    let mut propagation = mount.propagation.as_slice();
+    // The first propagation change rides along when it is not recursive.
+    if let Some((&first, rest)) = propagation.split_first()
+        && first & libc::MS_REC == 0
+    {
+        change.propagation = first;
+        propagation = rest;
+    }
+    if !change.is_empty() {
+        match set_attr(tree, change, false, source) {
+            Err(error) if error.errno == Errno::EPERM => {
+                keep_locked(tree, mount, source, change, error)?
+            }
+            done => done?,
+        }
+    }
+    super::propagate(tree, propagation, source)?;
+    super::recursive_attrs(tree, mount, source)
+}
+
+/// runc's second try, with the flags that the source's mount has locked. The first error stands where it cannot help.
+fn keep_locked(
+    tree: BorrowedFd<'_>,
+    mount: &MountPlan,
+    source: &str,
+    change: SetAttr,
+    error: sys::Error,
+) -> sys::Result<()> {
+    let flags = nix::sys::statvfs::fstatvfs(tree).map_or(FsFlags::empty(), |stat| stat.flags());
+    // The ST_* of statvfs are the MS_* of the same names, for the ones that can be locked.
+    let Some(flags) = attr::keep_locked(mount.flags, mount.cleared, st_to_ms(flags.bits())) else {
+        return Err(error);
+    };
+    let retry = SetAttr {
+        propagation: change.propagation,
+        ..attr::remount(flags)
+    };
+    set_attr(tree, retry, false, source)
+}
+
+/// statfs(2)'s `ST_*` are `MS_*` but for relatime.
+fn st_to_ms(flags: u64) -> u64 {
+    const ST_RELATIME: u64 = 4096;
+    let same = flags
+        & (libc::MS_RDONLY
+            | libc::MS_NOSUID
+            | libc::MS_NODEV
+            | libc::MS_NOEXEC
+            | libc::MS_NOATIME
+            | libc::MS_NODIRATIME);
+    if flags & ST_RELATIME == 0 {
+        same
+    } else {
+        same | libc::MS_RELATIME
+    }
+}
+
+/// Binds the single object at `source`, a host path, on `target`: the stand-in for a device node.
+pub fn bind_object(source: &str, target: BorrowedFd<'_>, shown: &str) -> sys::Result<OwnedFd> {
+    let tree = clone_tree(fs::HERE, source, false, source)?;
+    attach(tree.as_fd(), target, shown)?;
+    Ok(tree)
+}

@@ -1,0 +1,172 @@
+//! `type: cgroup` mounts: the container's view of the cgroup hierarchies, in runc's shape.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+
+use super::error::MountError;
+use super::mounts::Builder;
+use crate::plan::MountPlan;
+use crate::sys::mount::{SetAttr, attach, attr, clone_tree, mount, set_attr};
+use crate::sys::path as fs;
+
+/// What a `type: cgroup` mount is to show. Filled by whoever placed the container in its cgroups.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CgroupView {
+    /// The container has a cgroup namespace of its own: real cgroup mounts show its cgroup as their root.
+    pub new_namespace: bool,
+    /// How the host has its cgroups.
+    pub layout: CgroupLayout,
+}
+
+/// The host's cgroup layout.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum CgroupLayout {
+    /// None mounted: a `type: cgroup` mount is an error.
+    #[default]
+    None,
+    /// cgroup v1, hybrid included: a tmpfs with one directory for each v1 hierarchy.
+    V1(Vec<Hierarchy>),
+    /// cgroup2 at /sys/fs/cgroup.
+    Unified {
+        /// Host path of the container's cgroup directory.
+        path: String,
+    },
+}
+
+/// One v1 hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Hierarchy {
+    /// Name of its directory, the last component of its mount point: "memory", "cpu,cpuacct", "systemd".
+    /// With commas, each part becomes a link to it.
+    pub name: String,
+    /// mount(2)'s data for it: "memory", "cpu,cpuacct", "name=systemd".
+    pub options: String,
+    /// Host path of the container's cgroup in it.
+    pub path: String,
+}
+
+/// runc's flags for the tmpfs and for cgroup mounts.
+const FLAGS: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+
+/// Mounts the view at the plan's destination.
+pub fn mount_cgroup(
+    builder: &mut Builder<'_>,
+    plan: &MountPlan,
+    view: &CgroupView,
+) -> Result<(), MountError> {
+    match &view.layout {
+        CgroupLayout::None => Err(MountError::NoCgroup),
+        CgroupLayout::V1(hierarchies) => v1(builder, plan, hierarchies, view.new_namespace),
+        CgroupLayout::Unified { path } => unified(builder, plan, path, view.new_namespace),
+    }
+}
+
+fn v1(
+    builder: &mut Builder<'_>,
+    plan: &MountPlan,
+    hierarchies: &[Hierarchy],
+    new_namespace: bool,
+) -> Result<(), MountError> {
+    let dest = &plan.destination;
+    builder.filesystem(dest, "tmpfs", "tmpfs", FLAGS, "mode=755", &plan.propagation)?;
+    let dir = builder.enter(dest)?;
+    // The tmpfs is fresh and in no other process's reach: a name made in it is what was made.
+    for hierarchy in hierarchies {
+        let Hierarchy {
+            name,
+            options,
+            path,
+        } = hierarchy;
+        let shown = || format!("{dest}/{name}");
+        fs::mkdir_at(fs::HERE, name, 0o755, &shown())?;
+        if new_namespace {
+            let source = if name == "systemd" {
+                "systemd"
+            } else {
+                "cgroup"
+            };
+            mount(
+                source,
+                name,
+                "cgroup",
+                FLAGS | (plan.flags & libc::MS_RDONLY),
+                options,
+                &shown(),
+            )?;
+        } else {
+            mount(path, name, "", libc::MS_BIND | libc::MS_REC, "", &shown())?;
+        }
+    }
+    if !new_namespace && !hierarchies.is_empty() && plan.flags != 0 {
+        // One call for all of them; the tmpfs, which it also reaches, has its own flags back at once.
+        let change = super::attr::remount(plan.flags);
+        set_attr(dir.as_fd(), change, true, dest)?;
+        if plan.flags & libc::MS_RDONLY != 0 {
+            set_attr(
+                dir.as_fd(),
+                SetAttr {
+                    clear: attr::RDONLY,
+                    ..SetAttr::default()
+                },
+                false,
+                dest,
+            )?;
+        }
+    }
+    for hierarchy in hierarchies {
+        for part in hierarchy
+            .name
+            .split(',')
+            .filter(|part| *part != hierarchy.name)
+        {
+            match fs::symlink_at(&hierarchy.name, fs::HERE, part, dest) {
+                Err(error) if error.errno != Errno::EEXIST => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    fs::leave_to_exec(dir);
+    Ok(())
+}
+
+fn unified(
+    builder: &mut Builder<'_>,
+    plan: &MountPlan,
+    path: &str,
+    new_namespace: bool,
+) -> Result<(), MountError> {
+    let dest = &plan.destination;
+    match builder.filesystem(
+        dest,
+        "cgroup",
+        "cgroup2",
+        plan.flags,
+        &plan.data,
+        &plan.propagation,
+    ) {
+        // A user namespace without a cgroup namespace may not mount it.
+        Err(MountError::Sys(error)) if matches!(error.errno, Errno::EPERM | Errno::EBUSY) => {}
+        done => return done,
+    }
+    let source = if new_namespace {
+        path
+    } else {
+        "/sys/fs/cgroup"
+    };
+    let tree = clone_tree(fs::HERE, source, false, source)?;
+    if plan.flags != 0 {
+        set_attr(
+            tree.as_fd(),
+            super::attr::remount(plan.flags),
+            false,
+            source,
+        )?;
+    }
+    super::propagate(tree.as_fd(), &plan.propagation, source)?;
+    let target = builder.root().ensure(dest, super::path::Make::Dir)?;
+    attach(tree.as_fd(), target.fd.as_fd(), dest)?;
+    fs::leave_to_exec(target.fd);
+    fs::leave_to_exec(tree);
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Paths inside the container's root, resolved so that they cannot leave it.
+//!
+//! Every descriptor here comes from one openat2(2) below the root's descriptor that crosses no link at all. When a path does have links,
+//! [`Root`] expands them itself, as the container would see them (an absolute target starts at the root, `..` stops there), and opens the
+//! result, which has none. So a wrong or outraced expansion can give an error, never a place outside: the kernel checks the last step.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::SFlag;
+
+use crate::sys::{self, path as fs};
+
+/// As many links in one path as the kernel follows (`MAXSYMLINKS`).
+const MAX_LINKS: u32 = 40;
+
+/// Below the root, no link of any kind.
+const PLAIN: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS;
+
+/// The root of the container, open.
+#[derive(Debug)]
+pub struct Root(OwnedFd);
+
+/// Something below the root: open with `O_PATH`, and where it really is.
+#[derive(Debug)]
+pub struct Located {
+    /// The handle.
+    pub fd: OwnedFd,
+    /// Its path in the container, absolute and free of links.
+    pub path: String,
+}
+
+/// What a missing target is made as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Make {
+    /// A directory, mode 0755.
+    Dir,
+    /// An empty file, mode 0755 as runc makes it, in directories of mode 0755.
+    File,
+}
+
+impl Root {
+    /// The root that `fd` is open on.
+    pub fn new(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// The calling process's own root: right only after it has moved into the container.
+    pub fn own() -> sys::Result<Self> {
+        fs::open_at(fs::HERE, "/", OFlag::O_PATH | OFlag::O_DIRECTORY).map(Self)
+    }
+
+    /// The descriptor, given up.
+    pub fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+
+    /// Opens what is at `path` when no component of it is a link (`ELOOP` otherwise). `flags` may ask for more than `O_PATH`.
+    pub fn open_plain(&self, path: &str, flags: i32) -> sys::Result<OwnedFd> {
+        fs::open_how(self.0.as_fd(), below(path), libc::O_PATH | flags, 0, PLAIN)
+            .map_err(|error| name_kernel(error, path))
+    }
+
+    /// What `path` is, links followed inside the root. `ENOENT` when it does not exist.
+    pub fn find(&self, path: &str) -> sys::Result<Located> {
+        match self.open_plain(path, 0) {
+            Ok(fd) => {
+                return Ok(Located {
+                    fd,
+                    path: path.to_owned(),
+                });
+            }
+            Err(error) if error.errno == Errno::ELOOP => {}
+            Err(error) => return Err(error),
+        }
+        let path = self.expand(path)?;
+        let fd = self.open_plain(&path, 0)?;
+        Ok(Located { fd, path })
+    }
+
+    /// Like [`Root::find`], and what is missing is made. An existing target is returned whatever it is.
+    pub fn ensure(&self, path: &str, make: Make) -> sys::Result<Located> {
+        match self.open_plain(path, 0) {
+            Ok(fd) => {
+                return Ok(Located {
+                    fd,
+                    path: path.to_owned(),
+                });
+            }
+            Err(error) if matches!(error.errno, Errno::ELOOP | Errno::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+        let path = self.expand(path)?;
+        let fd = self.ensure_plain(&path, make)?;
+        Ok(Located { fd, path })
+    }
+
+    /// Like [`Root::ensure`] for a directory, but a link anywhere in `path` is `ELOOP`, and something else than a directory `ENOTDIR`.
+    pub fn ensure_dir_plain(&self, path: &str) -> sys::Result<OwnedFd> {
+        self.open_plain(path, libc::O_DIRECTORY)
+            .or_else(|error| match error.errno {
+                Errno::ENOENT => self.ensure_plain(path, Make::Dir),
+                _ => Err(error),
+            })
+    }
+
+    /// Opens `path`, which has no links, making what is missing, each step below a handle.
+    fn ensure_plain(&self, path: &str, make: Make) -> sys::Result<OwnedFd> {
+        match self.open_plain(path, 0) {
+            Err(error) if error.errno == Errno::ENOENT => {}
+            done => return done,
+        }
+        let (parent, name) = split(path);
+        let dir = self.ensure_plain(parent, Make::Dir)?;
+        let made = match make {
+            Make::Dir => fs::mkdir_at(dir.as_fd(), name, 0o755, path),
+            Make::File => fs::mknod_at(dir.as_fd(), name, SFlag::S_IFREG, 0o755, 0, path),
+        };
+        match made {
+            Err(error) if error.errno != Errno::EEXIST => return Err(error),
+            _ => {}
+        }
+        // Not a link, whoever may have been here in between: then this is an error.
+        fs::open_how(dir.as_fd(), name, libc::O_PATH, 0, PLAIN).map_err(|error| sys::Error {
+            object: path.to_owned(),
+            ..error
+        })
+    }
+
+    /// Replaces the links of `path`. Components that do not exist are taken as they are.
+    fn expand(&self, path: &str) -> sys::Result<String> {
+        let mut todo: Vec<String> = components(path);
+        todo.reverse();
+        let mut real = String::new();
+        let mut links = 0;
+        let mut exists = true;
+        while let Some(name) = todo.pop() {
+            if name == ".." {
+                // As the kernel: only a directory has a parent.
+                self.open_plain(&real, libc::O_DIRECTORY)?;
+                real.truncate(split(&real).0.trim_end_matches('/').len());
+                continue;
+            }
+            let parent = real.len();
+            real.push('/');
+            real.push_str(&name);
+            if !exists {
+                continue;
+            }
+            let fd = match fs::open_how(
+                self.0.as_fd(),
+                below(&real),
+                libc::O_PATH | libc::O_NOFOLLOW,
+                0,
+                PLAIN,
+            ) {
+                Ok(fd) => fd,
+                Err(error) if error.errno == Errno::ENOENT => {
+                    exists = false;
+                    continue;
+                }
+                Err(error) => return Err(name_kernel(error, path)),
+            };
+            // Only a link answers readlinkat on its own descriptor; the rest says ENOENT (or EINVAL).
+            let target = match fs::readlink_fd(fd.as_fd(), path) {
+                Ok(target) => target,
+                Err(error) if matches!(error.errno, Errno::ENOENT | Errno::EINVAL) => continue,
+                Err(error) => return Err(error),
+            };
+            links += 1;
+            if links > MAX_LINKS {
+                return Err(sys::Error::new("openat2", path, Errno::ELOOP));
+            }
+            real.truncate(if target.starts_with('/') { 0 } else { parent });
+            todo.extend(components(&target).into_iter().rev());
+        }
+        if real.is_empty() {
+            real.push('/');
+        }
+        Ok(real)
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The path as openat2 wants it: relative.
+fn below(path: &str) -> &str {
+    match path.trim_start_matches('/') {
+        "" => ".",
+        rest => rest,
+    }
+}
+
+/// Parent and name of an absolute, clean path; the parent of `/` is `/`.
+pub fn split(path: &str) -> (&str, &str) {
+    match path.rsplit_once('/') {
+        None => ("/", path),
+        Some(("", name)) => ("/", name),
+        Some((parent, name)) => (parent, name),
+    }
+}
+
+fn components(path: &str) -> Vec<String> {
+    path.split('/')
+        .filter(|name| !name.is_empty() && *name != ".")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The container's path in place of the relative one; and a kernel without openat2 said so.
+fn name_kernel(error: sys::Error, path: &str) -> sys::Error {
+    let call = if error.errno == Errno::ENOSYS {
+        "openat2 (Linux 5.6 or newer is needed)"
+    } else {
+        error.call
+    };
+    sys::Error {
+        call,
+        object: path.to_owned(),
+        errno: error.errno,
+    }
+}
