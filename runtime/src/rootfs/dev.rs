@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, makedev};
 
 use super::bind::bind_object;
@@ -147,27 +148,22 @@ pub fn bind_console(slave: BorrowedFd<'_>) -> sys::Result<()> {
 /// Standard streams that are the host's /dev/null become the container's, as runc does: the host's inode would carry the host's labels.
 pub fn reopen_null() -> sys::Result<()> {
     let mut null = None;
-    for (number, fd) in fs::STDIO.into_iter().enumerate() {
-        let Ok(stat) = nix::sys::stat::fstat(fd) else {
-            continue;
-        };
-        let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
-        if !is_char || stat.st_rdev != makedev(1, 3) {
+    for (number, stream) in fs::STDIO.into_iter().enumerate() {
+        if !fs::is_null(stream, "standard stream")? {
             continue;
         }
         if null.is_none() {
-            null = Some(fs::open_at(
-                fs::HERE,
-                "/dev/null",
-                nix::fcntl::OFlag::O_RDWR,
-            )?);
+            let opened = fs::open_at(fs::HERE, "/dev/null", OFlag::O_RDWR | OFlag::O_NONBLOCK)?;
+            if !fs::is_null(opened.as_fd(), "/dev/null")? {
+                // The image's own idea of it: not worth having.
+                return Ok(());
+            }
+            null = Some(opened);
         }
         if let Some(null) = &null {
             fs::replace_stdio(null.as_fd(), number)?;
         }
     }
-    if let Some(null) = null {
-        fs::leave_to_exec(null);
-    }
+    null.into_iter().for_each(fs::leave_to_exec);
     Ok(())
 }

@@ -39,6 +39,7 @@ pub struct Prepared {
     root: Root,
     path: String,
     no_pivot: bool,
+    propagation: u64,
     /// Nothing in the old root is shared with other namespaces.
     quiet: bool,
     setup_dev: bool,
@@ -64,6 +65,7 @@ pub fn prepare(plan: &RootfsPlan, cgroups: &CgroupView) -> Result<Prepared> {
         root,
         path: plan.path.clone(),
         no_pivot: plan.no_pivot,
+        propagation: plan.propagation,
         quiet,
         setup_dev: plan.setup_dev,
     })
@@ -78,6 +80,7 @@ impl Prepared {
             fs::leave_to_exec(self.root.into_fd());
             pivot::pivot(&self.path, self.quiet)
         }
+        .and_then(|()| root_propagation(self.propagation))
         .map_err(Error::Pivot)?;
         if self.setup_dev {
             dev::reopen_null().map_err(Error::DevNull)
@@ -111,9 +114,24 @@ fn is_quiet(propagation: u64) -> bool {
     propagation & libc::MS_REC != 0 && propagation & (libc::MS_SLAVE | libc::MS_PRIVATE) != 0
 }
 
+/// Gives the container's `/` the propagation asked for. Slave and private are what it has by now: it was bound below a private or slave mount.
+fn root_propagation(propagation: u64) -> sys::Result<()> {
+    if propagation & (libc::MS_SHARED | libc::MS_UNBINDABLE) == 0 {
+        return Ok(());
+    }
+    mount("", "/", "", propagation, "", "/")
+}
+
 /// Cuts the namespace's tree off from the host's, binds the root onto itself, and opens it.
 fn open_root(plan: &RootfsPlan, quiet: bool) -> sys::Result<Root> {
-    mount("", "/", "", plan.propagation, "", "/")?;
+    // An unbindable tree could not be bound onto itself: that comes last, on the container's root alone.
+    let unbindable = plan.propagation & libc::MS_UNBINDABLE != 0;
+    let outer = if unbindable {
+        libc::MS_SLAVE | libc::MS_REC
+    } else {
+        plan.propagation
+    };
+    mount("", "/", "", outer, "", "/")?;
     if !quiet {
         // The bind mount must not propagate, and pivot_root takes no shared parent.
         parent_private(&plan.path)?;

@@ -168,8 +168,11 @@ impl Root {
                 Err(error) if matches!(error.errno, Errno::ENOENT | Errno::EINVAL) => continue,
                 Err(error) => return Err(error),
             };
+            // The links of procfs name things outside of every root: the kernel knows them from others, we cannot.
+            let inside = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+            let magic = fs::open_how(self.0.as_fd(), below(&real), libc::O_PATH, 0, inside);
             links += 1;
-            if links > MAX_LINKS {
+            if links > MAX_LINKS || magic.is_err_and(|error| error.errno == Errno::ELOOP) {
                 return Err(sys::Error::new("openat2", path, Errno::ELOOP));
             }
             real.truncate(if target.starts_with('/') { 0 } else { parent });

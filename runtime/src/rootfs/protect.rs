@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::stat::{SFlag, makedev};
 
 use super::error::Error;
 use super::mounts::is_late_readonly;
@@ -145,9 +144,7 @@ fn null_device(first: &str) -> Result<OwnedFd, Error> {
         cause,
     };
     let tree = clone_tree(fs::HERE, "/dev/null", false, "/dev/null").map_err(fail)?;
-    let stat = fs::stat_fd(tree.as_fd(), "/dev/null").map_err(fail)?;
-    let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
-    if is_char && stat.st_rdev == makedev(1, 3) {
+    if fs::is_null(tree.as_fd(), "/dev/null").map_err(fail)? {
         Ok(tree)
     } else {
         Err(Error::NotNull)

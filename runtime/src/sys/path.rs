@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, Mode, SFlag};
+use nix::sys::stat::{FileStat, Mode, SFlag, makedev};
 
 use super::{Error, Result};
 
@@ -93,6 +93,13 @@ pub fn readlink_fd(link: BorrowedFd<'_>, shown: &str) -> Result<String> {
 /// fstat(2).
 pub fn stat_fd(fd: BorrowedFd<'_>, shown: &str) -> Result<FileStat> {
     nix::sys::stat::fstat(fd).map_err(|errno| Error::new("fstat", shown, errno))
+}
+
+/// Is this the null device, character 1:3?
+pub fn is_null(fd: BorrowedFd<'_>, shown: &str) -> Result<bool> {
+    let stat = stat_fd(fd, shown)?;
+    let format = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+    Ok(format == SFlag::S_IFCHR && stat.st_rdev == makedev(1, 3))
 }
 
 /// fchdir(2).

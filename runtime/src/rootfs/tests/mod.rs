@@ -1,6 +1,8 @@
 //! On the real kernel, as root: each test runs in a thread that is alone in a mount namespace of its own, on a tmpfs that ends with it.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
+mod binds;
 mod default;
 
 use std::fs::{self, File};
