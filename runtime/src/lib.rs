@@ -3,6 +3,7 @@
 //! Data goes one way: config.json -> [`plan::Plan`] (made by `spec`) -> the handshake (`process`, over `sync-model`)
 //! -> the kernel (`rootfs`, `cgroup`, `sys`).
 
+pub mod cgroup;
 pub mod cli;
 pub mod container;
 pub mod log;

@@ -9,6 +9,7 @@
 
 pub mod caps;
 pub mod clone;
+pub mod close;
 pub mod creds;
 mod error;
 mod file;

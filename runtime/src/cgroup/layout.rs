@@ -1,0 +1,206 @@
+//! Which hierarchies this host has, and where we are in them.
+
+use nix::fcntl::OFlag;
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, TMPFS_MAGIC, statfs};
+
+use super::error::{Error, Result};
+use super::{file, parse};
+use crate::sys;
+
+/// Where every distribution mounts them; runc knows no other place for v2 either.
+pub(super) const ROOT: &str = "/sys/fs/cgroup";
+const MEMBERSHIPS: &str = "/proc/self/cgroup";
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// v1 controllers that a container gets a group in, as runc; of named hierarchies only systemd's. Others are somebody
+/// else's business.
+const MANAGED: [&str; 15] = [
+    "cpuset",
+    "devices",
+    "memory",
+    "cpu",
+    "cpuacct",
+    "pids",
+    "blkio",
+    "hugetlb",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "freezer",
+    "rdma",
+    "misc",
+    "name=systemd",
+];
+
+/// How the hierarchies are mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// v1 controllers only.
+    V1,
+    /// v1 controllers, and a v2 hierarchy on /sys/fs/cgroup/unified.
+    Hybrid,
+    /// One v2 hierarchy.
+    V2,
+}
+
+/// One hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// "cpu,cpuacct", "name=systemd"; empty on v2.
+    pub controllers: String,
+    /// Where it is mounted.
+    pub mount_point: String,
+    /// Which of its directories is mounted there: not "/" in a container without its own cgroup namespace.
+    pub mount_root: String,
+    /// The group of this process. On v2 empty until [`super::CgroupPaths::plan`] wants to know.
+    pub own: String,
+}
+
+/// All hierarchies that containers get a group in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Kind.
+    pub mode: Mode,
+    /// In the order of /proc/self/cgroup.
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+impl Layout {
+    /// Looks. One call on v2; seven on v1 and hybrid with an ordinary mount table.
+    ///
+    /// # Errors
+    /// [`Error::NotMounted`]; /proc unreadable or not as documented.
+    pub fn detect() -> Result<Self> {
+        let magic = statfs(ROOT)
+            .map_err(|errno| sys::Error::new("statfs", ROOT, errno))?
+            .filesystem_type();
+        if magic == CGROUP2_SUPER_MAGIC {
+            return Ok(Self {
+                mode: Mode::V2,
+                hierarchies: vec![Hierarchy {
+                    controllers: String::new(),
+                    mount_point: ROOT.to_owned(),
+                    mount_root: "/".to_owned(),
+                    own: String::new(),
+                }],
+            });
+        }
+        if magic != TMPFS_MAGIC {
+            return Err(Error::NotMounted);
+        }
+        let mut hierarchies = managed_memberships()?;
+        locate(&mut hierarchies)?;
+        hierarchies.retain(|one| !one.mount_point.is_empty());
+        let v2 = hierarchies.iter().any(|one| one.controllers.is_empty());
+        match hierarchies.len() {
+            0 => Err(Error::NotMounted),
+            // A tmpfs with nothing but a v2 hierarchy below it has no device controller, no freezer: not hybrid.
+            1 if v2 => Err(Error::NotMounted),
+            _ => Ok(Self {
+                mode: if v2 { Mode::Hybrid } else { Mode::V1 },
+                hierarchies,
+            }),
+        }
+    }
+}
+
+/// The group of this process on v2.
+pub(super) fn own_v2() -> Result<String> {
+    let text = file::read_line(MEMBERSHIPS)?;
+    let found = parse::memberships(text.as_bytes()).map_err(|why| malformed(MEMBERSHIPS, why))?;
+    found
+        .iter()
+        .find(|one| one.id == 0)
+        .map(|one| one.path.to_owned())
+        .ok_or(Error::NotMounted)
+}
+
+/// Hierarchies of /proc/self/cgroup that we manage, not yet located.
+fn managed_memberships() -> Result<Vec<Hierarchy>> {
+    let text = file::read_line(MEMBERSHIPS)?;
+    let found = parse::memberships(text.as_bytes()).map_err(|why| malformed(MEMBERSHIPS, why))?;
+    Ok(found
+        .iter()
+        .filter(|one| {
+            one.id == 0
+                || one
+                    .controllers
+                    .split(',')
+                    .any(|name| MANAGED.contains(&name))
+        })
+        .map(|one| Hierarchy {
+            controllers: one.controllers.to_owned(),
+            mount_point: String::new(),
+            mount_root: String::new(),
+            own: one.path.to_owned(),
+        })
+        .collect())
+}
+
+/// Finds the mount of each hierarchy, and stops reading the mount table when it has them all: the kernel makes the
+/// table's text as it is read, and on a busy host most of it is containers' mounts behind the host's own.
+fn locate(hierarchies: &mut [Hierarchy]) -> Result<()> {
+    let fd = file::open_file(MOUNTS, OFlag::O_RDONLY)?;
+    let mut missing = hierarchies.len();
+    let mut bytes = Vec::new();
+    let mut done = 0;
+    let mut number = 0;
+    while missing > 0 {
+        let count = file::read_more(&fd, MOUNTS, &mut bytes)?;
+        while let Some(length) = bytes[done..].iter().position(|&byte| byte == b'\n') {
+            let line = &bytes[done..done + length];
+            done += length + 1;
+            number += 1;
+            missing -= usize::from(match_mount(line, number, hierarchies)?);
+        }
+        if count == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Is this line the mount of one of ours that has none yet? As runc, the first below /sys/fs/cgroup counts.
+fn match_mount(line: &[u8], number: usize, hierarchies: &mut [Hierarchy]) -> Result<bool> {
+    let malformed = |what| malformed(MOUNTS, (number, what));
+    let mount = parse::mount(line).map_err(malformed)?;
+    let v2 = mount.fstype == b"cgroup2";
+    if !v2 && mount.fstype != b"cgroup" {
+        return Ok(false);
+    }
+    let mount_point = String::from_utf8(mount.mount_point).map_err(|_| malformed("not UTF-8"))?;
+    let below = mount_point
+        .strip_prefix(ROOT)
+        .and_then(|rest| rest.strip_prefix('/'));
+    let Some(name) = below else {
+        return Ok(false);
+    };
+    if v2 && name != "unified" {
+        return Ok(false);
+    }
+    let options = std::str::from_utf8(mount.super_options).map_err(|_| malformed("not UTF-8"))?;
+    let found = hierarchies.iter_mut().find(|one| {
+        one.mount_point.is_empty()
+            && if v2 {
+                one.controllers.is_empty()
+            } else {
+                // "rw,xattr,name=systemd", "rw,cpu,cpuacct": the controllers are among the options.
+                let first = one.controllers.split(',').next().unwrap_or_default();
+                !first.is_empty() && options.split(',').any(|option| option == first)
+            }
+    });
+    let Some(one) = found else {
+        return Ok(false);
+    };
+    one.mount_root = String::from_utf8(mount.root).map_err(|_| malformed("not UTF-8"))?;
+    one.mount_point = mount_point;
+    Ok(true)
+}
+
+pub(super) fn malformed(file: &str, (line, what): parse::ParseError) -> Error {
+    Error::Parse {
+        file: file.to_owned(),
+        line,
+        what,
+    }
+}

@@ -1,0 +1,57 @@
+//! Control groups, by the file system: where a container's groups are, their making, limits, killing and removal.
+//!
+//! The creator uses it in this order, so that no step depends on one that may not have happened:
+//!
+//! 1. [`Layout::detect`]: which hierarchies this host has (v1, hybrid, v2).
+//! 2. [`CgroupPaths::plan`]: where this container's groups will be. Pure but for a read on v2; the result goes into the
+//!    state record *before* anything is made, so that `delete --force` can clean up after a death at any point.
+//! 3. [`create`], [`apply`]: directories, then limits and device rules, all before a process is in them.
+//! 4. [`join`]: init goes in, first into the group by which [`kill_all`] finds it.
+//! 5. [`kill_all`], [`destroy`]: from the record alone.
+//!
+//! Every function takes paths, never an object with a memory of what it did: after a crash there is none.
+
+mod create;
+mod destroy;
+mod devices;
+mod error;
+mod file;
+mod freezer;
+mod join;
+mod kill;
+mod layout;
+pub mod parse;
+mod path;
+mod v1;
+mod v2;
+mod view;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use create::{Created, create};
+pub use destroy::destroy;
+pub use error::{Error, Result};
+pub use freezer::{freeze, is_frozen, thaw};
+pub use join::join;
+pub use kill::{kill_all, oom_kills, processes};
+pub use layout::{Hierarchy, Layout, Mode};
+pub use path::CgroupPaths;
+pub use view::view;
+
+use crate::plan::Resources;
+
+/// Sets the limits and device rules, but for those of `cpuset` and the real-time ones of `cpu`, which [`create`] has
+/// set because the kernel wants them before the first process. Costs nothing for what `resources` does not name,
+/// but for the device rules, which every container gets.
+///
+/// # Errors
+/// The value that the kernel refused, with its file; a limit whose controller this host does not have; `unified` on v1.
+pub fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
+    if paths.is_v2() {
+        v2::apply(paths, resources)
+    } else {
+        v1::apply(paths, resources)
+    }
+}
