@@ -6,6 +6,7 @@
 pub mod cgroup;
 pub mod cli;
 pub mod container;
+pub mod foreground;
 pub mod log;
 pub mod plan;
 pub mod process;
@@ -13,6 +14,7 @@ pub mod rootfs;
 pub mod spec;
 pub mod state;
 pub mod sys;
+pub mod tty;
 
 /// The program: what `main` does. Ends the process.
 pub fn entry() -> ! {

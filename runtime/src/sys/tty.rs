@@ -1,7 +1,7 @@
 //! Terminals: pty(7), ioctl_tty(2), devpts; and descriptors sent over Unix sockets (unix(7)).
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
@@ -193,4 +193,11 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
     fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
         .map(drop)
         .map_err(|errno| Error::new("fcntl(F_SETFL)", "", errno))
+}
+
+/// stdin, stdout and stderr, without std's buffers and locks in between.
+pub fn standard_streams() -> [BorrowedFd<'static>; 3] {
+    // SAFETY: 0, 1 and 2 are never closed by this program, only replaced. Should the caller have left one closed, then calls on
+    // it fail with EBADF, or reach what was opened in its place: harmless to memory.
+    [0, 1, 2].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
 }
