@@ -3,6 +3,7 @@
 //! `defs` is the table of commands, `lowargs` reads a line by it, `cmd` turns what was read into arguments that are
 //! valid, and `output` prints what runc prints.
 
+mod busybox;
 mod cmd;
 pub mod defs;
 pub mod help;
@@ -27,7 +28,7 @@ pub use signal::Signal;
 /// The version that this runtime reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The newest version of the runtime specification that it follows.
-pub const SPEC_VERSION: &str = "1.3.0";
+pub const SPEC_VERSION: &str = crate::spec::VERSION;
 
 /// A command that failed: its exit status, and the error line.
 #[derive(Debug, PartialEq, Eq)]

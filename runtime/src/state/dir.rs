@@ -7,21 +7,22 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir as DirStream;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, renameat};
+use nix::fcntl::{AT_FDCWD, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
 
 use super::{Error, Id, Record, Result};
+use crate::process::gate;
 use crate::sys;
 
 /// The record's file in the directory.
 const RECORD: &str = "state.json";
 /// What becomes the record by rename.
 const RECORD_TMP: &str = "state.json.tmp";
-/// The start gate's file in the directory.
-const GATE: &str = "exec.fifo";
-/// Everything that this runtime puts in a state directory: `remove` removes nothing else.
-const KNOWN: [&str; 3] = [GATE, RECORD_TMP, RECORD];
+/// What a finished container's directory always holds.
+const USUAL: [&str; 2] = [gate::LOCK, RECORD];
+/// What else this runtime puts into a state directory: `remove` removes nothing but these two lists.
+const OTHERS: [&str; 2] = [gate::SOCKET, RECORD_TMP];
 /// A record is a few KiB; more than this is not one.
 const RECORD_MAX: u64 = 4 << 20;
 
@@ -107,11 +108,6 @@ impl Dir {
     /// The directory's absolute path.
     pub fn path(&self) -> PathBuf {
         self.root.join(self.id.as_str())
-    }
-
-    /// The name, in the directory, of the start gate's file; [`Dir::remove`] knows it.
-    pub fn gate_name() -> &'static str {
-        GATE
     }
 
     /// Takes the lock if nobody has it. `false`: another process works on this container.
@@ -212,19 +208,34 @@ impl Dir {
     }
 
     /// Removes what this runtime put into the directory, then the directory. What somebody else put there stays, and
-    /// is named by the error. The record goes last: until then a `delete` that died half-way can be repeated.
+    /// is named by the error. Works on what a `remove` that died half-way left.
     pub fn remove(self) -> Result<()> {
-        for name in KNOWN {
+        let path = self.path();
+        self.unlink(USUAL)?;
+        let mut removed = remove_dir(&path);
+        if removed == Err(Errno::ENOTEMPTY) {
+            self.unlink(OTHERS)?;
+            removed = remove_dir(&path);
+        }
+        removed.map_err(fail("cannot remove the state directory", "rmdir", &path))
+    }
+
+    fn unlink(&self, names: [&str; 2]) -> Result<()> {
+        for name in names {
             match unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(e) => return Err(fail("cannot remove", "unlink", &self.path().join(name))(e)),
             }
         }
-        let path = self.path();
-        match nix::unistd::unlinkat(nix::fcntl::AT_FDCWD, &path, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(e) => Err(fail("cannot remove the state directory", "rmdir", &path)(e)),
-        }
+        Ok(())
+    }
+}
+
+/// rmdir(2); a directory that is not there is removed.
+fn remove_dir(path: &Path) -> std::result::Result<(), Errno> {
+    match unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir) {
+        Err(Errno::ENOENT) => Ok(()),
+        result => result,
     }
 }
 

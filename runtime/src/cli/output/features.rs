@@ -2,6 +2,7 @@
 
 use crate::cli::{SPEC_VERSION, VERSION};
 use crate::log::push_json;
+use crate::spec;
 
 /// `linux.namespaces`: those that can be created.
 const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "uts"];
@@ -54,16 +55,22 @@ impl Json<'_> {
 pub fn features() -> String {
     use Json::{Bool, List, Object, Text};
     let off = || Object(&[("enabled", Bool(false))]);
+    let options: Vec<&str> = spec::MOUNT_OPTION_NAMES.split(' ').collect();
+    let capabilities: Vec<String> = spec::CAPABILITY_NAMES
+        .split(' ')
+        .map(|name| format!("CAP_{name}"))
+        .collect();
+    let capabilities: Vec<&str> = capabilities.iter().map(String::as_str).collect();
     let object = Object(&[
         ("ociVersionMin", Text("1.0.0")),
         ("ociVersionMax", Text(SPEC_VERSION)),
         ("hooks", List(&[])),
-        ("mountOptions", List(MOUNT_OPTIONS)),
+        ("mountOptions", List(&options)),
         (
             "linux",
             Object(&[
                 ("namespaces", List(NAMESPACES)),
-                ("capabilities", List(CAPABILITIES)),
+                ("capabilities", List(&capabilities)),
                 (
                     "cgroup",
                     Object(&[
@@ -96,112 +103,3 @@ pub fn features() -> String {
     out.push('\n');
     out
 }
-
-/// `linux.capabilities`, in the kernel's order.
-const CAPABILITIES: &[&str] = &[
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
-
-/// `mountOptions`, sorted: those that are not passed to the filesystem as they are.
-const MOUNT_OPTIONS: &[&str] = &[
-    "async",
-    "atime",
-    "bind",
-    "defaults",
-    "dev",
-    "diratime",
-    "dirsync",
-    "exec",
-    "iversion",
-    "lazytime",
-    "loud",
-    "mand",
-    "noatime",
-    "nodev",
-    "nodiratime",
-    "noexec",
-    "noiversion",
-    "nolazytime",
-    "nomand",
-    "norelatime",
-    "nostrictatime",
-    "nosuid",
-    "nosymfollow",
-    "private",
-    "ratime",
-    "rbind",
-    "rdev",
-    "rdiratime",
-    "relatime",
-    "remount",
-    "rexec",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnorelatime",
-    "rnostrictatime",
-    "rnosuid",
-    "rnosymfollow",
-    "ro",
-    "rprivate",
-    "rrelatime",
-    "rro",
-    "rrw",
-    "rshared",
-    "rslave",
-    "rstrictatime",
-    "rsuid",
-    "rsymfollow",
-    "runbindable",
-    "rw",
-    "shared",
-    "silent",
-    "slave",
-    "strictatime",
-    "suid",
-    "symfollow",
-    "sync",
-    "tmpcopyup",
-    "unbindable",
-];
