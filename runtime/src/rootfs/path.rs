@@ -136,10 +136,12 @@ impl Root {
         let mut links = 0;
         let mut exists = true;
         while let Some(name) = todo.pop() {
-            if name == ".." {
-                // As the kernel: only a directory has a parent.
+            if name == ".." || name == "." {
+                // As the kernel: only a directory has these.
                 self.open_plain(&real, libc::O_DIRECTORY)?;
-                real.truncate(split(&real).0.trim_end_matches('/').len());
+                if name == ".." {
+                    real.truncate(split(&real).0.trim_end_matches('/').len());
+                }
                 continue;
             }
             let parent = real.len();
@@ -208,11 +210,17 @@ pub fn split(path: &str) -> (&str, &str) {
     }
 }
 
+/// The components of a path or a link's target. A slash at the end stands for `.`: it asks for a directory.
 fn components(path: &str) -> Vec<String> {
-    path.split('/')
-        .filter(|name| !name.is_empty() && *name != ".")
-        .map(str::to_owned)
-        .collect()
+    let path = path.trim_start_matches('/');
+    let component = |name: &str| {
+        if name.is_empty() {
+            ".".to_owned()
+        } else {
+            name.to_owned()
+        }
+    };
+    path.split('/').map(component).collect()
 }
 
 /// The container's path in place of the relative one; and a kernel without openat2 said so.

@@ -4,6 +4,7 @@
 mod attacks;
 mod binds;
 mod default;
+mod oracle;
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
