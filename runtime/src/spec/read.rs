@@ -32,7 +32,11 @@ pub(super) fn config(bundle: &Path) -> Result<Vec<u8>> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(&path)
         .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::NotFound,
+            io::ErrorKind::NotFound => match std::fs::metadata(bundle) {
+                // runc changes into the bundle before it looks for the file.
+                Err(error) => Error::Read(failed("chdir", bundle.display().to_string(), &error)),
+                Ok(_) => Error::NotFound,
+            },
             _ => Error::Read(failed("open", object(), &error)),
         })?;
     let meta = file
