@@ -7,6 +7,8 @@ pub mod cgroup;
 pub mod cli;
 pub mod container;
 pub mod foreground;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod log;
 pub mod plan;
 pub mod process;
