@@ -131,7 +131,7 @@ fn check_plan(plan: &Plan) {
             .is_none_or(|adj| (-1000..=1000).contains(&adj))
     );
     for (index, limit) in process.rlimits.iter().enumerate() {
-        assert!(limit.soft <= limit.hard && limit.resource < libc::RLIM_NLIMITS);
+        assert!(limit.soft <= limit.hard && limit.resource <= libc::RLIMIT_RTTIME);
         assert!(
             process.rlimits[..index]
                 .iter()
