@@ -16,6 +16,8 @@ pub mod rootfs;
 pub mod spec;
 pub mod state;
 pub mod sys;
+#[cfg(test)]
+mod testing;
 pub mod tty;
 
 /// The program: what `main` does. Ends the process.
