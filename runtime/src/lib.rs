@@ -7,8 +7,6 @@ pub mod cgroup;
 pub mod cli;
 pub mod container;
 pub mod foreground;
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod log;
 pub mod plan;
 pub mod process;
@@ -16,12 +14,20 @@ pub mod rootfs;
 pub mod spec;
 pub mod state;
 pub mod sys;
-#[cfg(test)]
-mod testing;
 pub mod tty;
 
 /// The program: what `main` does. Ends the process.
 pub fn entry() -> ! {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "init")
+    {
+        std::process::exit(process::init::main());
+    }
+    if let Err(error) = sys::open_standard_streams() {
+        log::fatal(&error.to_string());
+        std::process::exit(1);
+    }
     // std::process::exit flushes what is printed.
     std::process::exit(cli::main(std::env::args_os()))
 }

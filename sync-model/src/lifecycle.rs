@@ -11,7 +11,7 @@ use crate::variation::{Lawful, Variation};
 /// The status of a container, as `state` prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
-    /// A creator is at work; there is no init that a start could reach.
+    /// A creator is at work; init has not reached the gate, as far as can be known.
     Creating,
     /// Init holds the gate.
     Created,
@@ -82,6 +82,8 @@ pub fn status_with<V: Variation>(evidence: &Evidence, variation: V) -> Status {
         Record::WithoutInit if evidence.creator_alive => Status::Creating,
         Record::WithoutInit => Status::Stopped,
         Record::WithInit if !evidence.init_alive => Status::Stopped,
+        // `create` has not finished: init holds the gate, but is not at it yet.
+        Record::WithInit if evidence.gate_held && evidence.creator_alive => Status::Creating,
         Record::WithInit if evidence.frozen => Status::Paused,
         Record::WithInit if evidence.gate_held => Status::Created,
         Record::WithInit => Status::Running,

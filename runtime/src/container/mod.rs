@@ -1,7 +1,19 @@
 //! The operations behind the commands: one function each.
 
 pub mod args;
-mod stub;
+mod create;
+mod delete;
+mod error;
+mod evidence;
+mod kill;
+mod start;
+mod terminal;
+mod view;
 
 pub use args::{CreateArgs, Globals, LogFormat, Rootless, StateView, Status};
-pub use stub::{Error, Listed, create, delete, kill, list, run, start, state};
+pub use create::{create, run};
+pub use delete::delete;
+pub use error::Error;
+pub use kill::kill;
+pub use start::start;
+pub use view::{Listed, list, state};

@@ -63,6 +63,21 @@ fn log() -> &'static Log {
     })
 }
 
+/// The time, as state.json has it: RFC 3339 with nanoseconds, UTC.
+pub fn now_rfc3339_nano() -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    let mut out = String::with_capacity(32);
+    push_rfc3339(
+        &mut out,
+        i64::try_from(now.as_secs()).unwrap_or(0),
+        now.subsec_nanos(),
+        0,
+    );
+    out
+}
+
 /// Is `debug` logged?
 pub fn debug_enabled() -> bool {
     log().debug

@@ -1,5 +1,11 @@
-//! The container's process: `run`'s half (the creator) outside, init inside, and the handshake between them.
+//! The container's process: the creator outside, init inside, and the handshake between them.
 
 pub mod attrs;
+pub mod config;
+pub mod creator;
 pub mod gate;
+pub mod init;
+pub mod peer;
+pub mod pid_file;
 pub mod spawn;
+pub mod wire;

@@ -123,6 +123,21 @@ impl Dir {
         }
     }
 
+    /// Does its creator hold the lock? Changes nothing: a shared lock is taken and given back, and creators come before
+    /// anybody can look.
+    pub fn is_locked(&self) -> Result<bool> {
+        match self.flock(nix::libc::LOCK_SH | nix::libc::LOCK_NB) {
+            Ok(()) => self.flock(nix::libc::LOCK_UN).map(|()| false),
+            Err(Errno::EWOULDBLOCK) => return Ok(true),
+            Err(errno) => Err(errno),
+        }
+        .map_err(fail(
+            "cannot ask for the state directory's lock",
+            "flock",
+            &self.path(),
+        ))
+    }
+
     /// Waits for the lock; its holders hold it for bounded work, or die.
     pub fn lock(&self) -> Result<()> {
         loop {

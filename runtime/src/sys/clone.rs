@@ -301,15 +301,15 @@ mod tests {
         let (mut read_a, write_a) = std::io::pipe().unwrap();
         let (mut read_b, write_b) = std::io::pipe().unwrap();
         // In the "wrong" order: the first target may be the second source.
-        let script = c"echo a >&3; echo b $GREETING >&4; ls /proc/$$/fd | grep -v '^[012]$' | tr '\n' ' ' >&4";
+        // Asked one by one, without a pipe or a directory that the shell would itself have open.
+        let script = c"echo a >&3; i=5; while [ $i -lt 64 ]; do [ -e /proc/$$/fd/$i ] && more=\"$more $i\"; i=$((i+1)); done; echo b $GREETING $more >&4";
         run(&[c"sh", c"-c", script], &[write_b.as_fd(), write_a.as_fd()]);
         drop((write_a, write_b));
         let (mut a, mut b) = (String::new(), String::new());
         read_a.read_to_string(&mut a).unwrap();
         read_b.read_to_string(&mut b).unwrap();
         assert_eq!(b, "a\n");
-        // busybox's shell keeps its script on no descriptor with -c; 3 and 4 are ours.
-        assert_eq!(a, "b hello\n3 4 ");
+        assert_eq!(a, "b hello\n");
     }
 
     #[test]

@@ -3,8 +3,6 @@
 
 mod attacks;
 mod binds;
-mod cgroups;
-mod closed;
 mod default;
 mod oracle;
 

@@ -1,0 +1,319 @@
+//! `create` and `run`.
+//!
+//! Record before effect: the state directory, with the cgroups' paths in it, is durable before a cgroup or a process
+//! exists; the process is in it before it gets its orders. Whoever dies at whatever point: what there is can be found.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use sync_model::{Features, Level};
+
+use super::terminal::Terminal;
+use super::{CreateArgs, Error, Globals};
+use crate::cgroup::{self, CgroupPaths, Layout};
+use crate::foreground;
+use crate::plan::{MountKind, Namespaces, Plan};
+use crate::process::config::InitConfigRef;
+use crate::process::creator::{self, Creator};
+use crate::process::peer::Peer;
+use crate::process::spawn::{self, Init};
+use crate::process::wire::Wire;
+use crate::process::{gate, pid_file};
+use crate::rootfs::CgroupView;
+use crate::spec::{self, LoadOptions};
+use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
+use crate::sys::pidfd;
+
+/// `create`
+///
+/// # Errors
+/// Everything that can be wrong with a config or a kernel; nothing is left behind.
+pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
+    let plan = load(globals, args, true)?;
+    let mut making = Making::begin(globals, args, plan)?;
+    let made = making.build(false);
+    making.finish(made)?;
+    Ok(())
+}
+
+/// `run`. Returns the program's exit status, 0 when detached.
+///
+/// # Errors
+/// As [`create`], and those of the start.
+pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
+    let plan = load(globals, args, args.detach)?;
+    if args.detach {
+        let mut making = Making::begin(globals, args, plan)?;
+        let made = making.build(true);
+        return making.finish(made).map(|_| 0);
+    }
+    // Before anything exists: a terminal that is not there is an error of the caller's.
+    let mut terminal = Terminal::find(&plan.init.process)?;
+    foreground::prepare(!args.no_subreaper)?;
+    let mut making = Making::begin(globals, args, plan)?;
+    making.console = terminal
+        .as_mut()
+        .and_then(|terminal| terminal.for_init.take());
+    let made = making.build(true);
+    let init = making.finish(made)?;
+    let ended = match terminal {
+        Some(terminal) => terminal.wait(init.pid()),
+        None => foreground::wait(init.pid()).map_err(Error::from),
+    };
+    if ended.is_err() {
+        // It can no longer be attended to, and would run on without its terminal.
+        let _ = pidfd::send_signal(init.pidfd(), libc::SIGKILL);
+        let _ = pidfd::wait(init.pidfd(), false);
+    }
+    if !args.keep {
+        making.destroy()?;
+    }
+    ended
+}
+
+fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Error> {
+    let options = LoadOptions {
+        no_pivot: args.no_pivot,
+        rootless: globals.rootless.applies(nix::unistd::geteuid().as_raw()),
+        systemd_cgroup: globals.systemd_cgroup,
+        detach,
+        console_socket: args.console_socket.is_some(),
+    };
+    let plan = spec::load(&args.bundle, &options)?;
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(plan)
+}
+
+/// A container that is being made.
+struct Making<'a> {
+    args: &'a CreateArgs,
+    plan: Plan,
+    layout: Layout,
+    cgroups: CgroupPaths,
+    dir: Option<Dir>,
+    record: Record,
+    /// Init, once it is started: whatever fails from then on, it is killed.
+    init: Option<Peer>,
+    /// Init's end of the socket on which it sends its terminal.
+    console: Option<OwnedFd>,
+    /// Cgroups may exist from here on.
+    has_cgroups: bool,
+}
+
+impl<'a> Making<'a> {
+    /// Everything that can be refused without a trace, then the state directory with its record.
+    fn begin(globals: &Globals, args: &'a CreateArgs, plan: Plan) -> Result<Self, Error> {
+        let layout = Layout::detect()?;
+        let cgroups = CgroupPaths::plan(&layout, &plan.cgroup, args.id.as_str())?;
+        let record = record(args, &plan, &cgroups);
+        let dir = Dir::create_exclusive(&globals.root, &args.id)?;
+        let mut making = Self {
+            args,
+            plan,
+            layout,
+            cgroups,
+            dir: Some(dir),
+            record,
+            init: None,
+            console: None,
+            has_cgroups: false,
+        };
+        match making.write_record() {
+            Ok(()) => Ok(making),
+            Err(error) => {
+                making.clean_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn dir(&self) -> Result<&Dir, Error> {
+        self.dir
+            .as_ref()
+            .ok_or(Error::State(state::Error::NotFound))
+    }
+
+    fn write_record(&mut self) -> Result<(), Error> {
+        Ok(self.dir()?.write(&self.record)?)
+    }
+
+    /// From the record to the start gate, or with `and_start` to the user's program.
+    fn build(&mut self, and_start: bool) -> Result<(), Error> {
+        let gate = gate::make(self.dir()?.as_fd(), !and_start)
+            .map_err(Error::sys("cannot make the start gate"))?;
+        let listener = gate.listener.is_some();
+        self.has_cgroups = true;
+        let resources = &self.plan.cgroup.resources;
+        let _made = cgroup::create(&self.cgroups, resources)?;
+        let console = self.console.take();
+        let has_console = console.is_some();
+        let Init { mut child, wire } = spawn::init(self.plan.init.namespaces, None, gate, console)
+            .map_err(Error::sys("unable to start init"))?;
+        let watched = child
+            .pidfd
+            .try_clone()
+            .map_err(|e| errno(&e))
+            .map_err(Error::sys("unable to start init"))?;
+        self.init = Some(Peer::new(child.pid, watched));
+        // From here on `delete` finds it.
+        let stat = proc_stat(child.pid).map_err(Error::sys("cannot look at init"))?;
+        self.record.init_process_pid = child.pid;
+        self.record.init_process_start = stat.map_or(0, |stat| stat.start_time);
+        self.write_record()?;
+        cgroup::join(&self.cgroups, child.pid)?;
+
+        let pid = child.pid;
+        let config = self.init_config(listener, has_console)?;
+        let peer = Peer::new(
+            pid,
+            child
+                .pidfd
+                .try_clone()
+                .map_err(|e| errno(&e))
+                .map_err(Error::sys("unable to start init"))?,
+        );
+        let mut creator = Creator::new(Wire::to_init(wire, peer), ());
+        let features = Features::NONE.with_if(Features::START_ON_WIRE, and_start);
+        let done = (|| {
+            creator.begin(features, log_level(), config)?;
+            cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
+            creator.wait_ready()?;
+            // It has answered, so it has executed: its memory is its own.
+            child.has_executed();
+            creator.run(and_start)?;
+            if let Some(path) = &self.args.pid_file {
+                pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
+            }
+            if and_start {
+                creator.wait_executed()?;
+            }
+            Ok(())
+        })();
+        done.map_err(|error| self.real_cause(error))
+    }
+
+    /// A death without a word may be the OOM killer's work; the cgroup knows.
+    fn real_cause(&self, error: Error) -> Error {
+        match error {
+            Error::Process(creator::Error::Died { .. })
+                if cgroup::oom_kills(&self.cgroups).is_some_and(|kills| kills > 0) =>
+            {
+                creator::Error::OutOfMemory.into()
+            }
+            other => other,
+        }
+    }
+
+    fn init_config(&self, listener: bool, console: bool) -> Result<Vec<u8>, Error> {
+        let plan = &self.plan.init;
+        let wants_view = plan
+            .rootfs
+            .mounts
+            .iter()
+            .any(|mount| mount.kind == MountKind::Cgroup);
+        let view = if wants_view {
+            cgroup::view(
+                &self.cgroups,
+                &self.layout,
+                plan.namespaces.has(Namespaces::CGROUP),
+            )
+        } else {
+            CgroupView::default()
+        };
+        let config = InitConfigRef {
+            plan,
+            cgroups: &view,
+            keyring: (!self.args.no_new_keyring).then_some(self.args.id.as_str()),
+            listener,
+            console,
+        };
+        config
+            .encode()
+            .map_err(|error| Error::Refused(format!("cannot encode the plan: {error}")))
+    }
+
+    /// After [`Making::build`]: init, or nothing at all and the cause.
+    fn finish(&mut self, made: Result<(), Error>) -> Result<Peer, Error> {
+        match (made, self.init.take()) {
+            (Ok(()), Some(init)) => Ok(init),
+            (Ok(()), None) => Err(Error::StillCreating),
+            (Err(error), init) => {
+                self.init = init;
+                self.clean_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes everything back. What cannot be removed stays in the record, for `delete --force`, and is logged: the cause
+    /// of the failure is what the command reports.
+    fn clean_up(&mut self) {
+        if let Some(init) = self.init.take() {
+            let _ = pidfd::send_signal(init.pidfd(), libc::SIGKILL);
+            let _ = pidfd::wait(init.pidfd(), false);
+        }
+        if let Err(error) = self.destroy() {
+            tracing::warn!("cannot remove everything, `delete --force` will: {error}");
+        }
+    }
+
+    /// The cgroups, and with them gone the record.
+    fn destroy(&mut self) -> Result<(), Error> {
+        if self.has_cgroups {
+            if !self.plan.init.namespaces.has(Namespaces::PID) {
+                // With a pid namespace of its own, its init took everybody with it.
+                cgroup::kill_all(&self.cgroups)?;
+            }
+            cgroup::destroy(&self.cgroups)?;
+        }
+        match self.dir.take() {
+            Some(dir) => Ok(dir.remove()?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
+    Record {
+        id: args.id.as_str().to_owned(),
+        init_process_pid: 0,
+        init_process_start: 0,
+        created: crate::log::now_rfc3339_nano(),
+        config: state::Config {
+            rootfs: plan.init.rootfs.path.clone(),
+            hostname: plan.init.hostname.clone().unwrap_or_default(),
+            namespaces: Vec::new(),
+            labels: Record::labels(&bundle(&args.bundle), &plan.annotations),
+        },
+        rootless: false,
+        cgroup_paths: cgroups.as_map().clone(),
+        namespace_paths: Default::default(),
+        runtime: Runtime {
+            version: Record::VERSION,
+            phase: Phase::Creating,
+            oci_version: plan.oci_version.clone(),
+            gate: Default::default(),
+        },
+    }
+}
+
+fn bundle(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn log_level() -> Level {
+    if crate::log::debug_enabled() {
+        Level::Debug
+    } else {
+        Level::Info
+    }
+}
+
+fn errno(error: &std::io::Error) -> crate::sys::Error {
+    let errno = error
+        .raw_os_error()
+        .map_or(nix::errno::Errno::EIO, nix::errno::Errno::from_raw);
+    crate::sys::Error::new("fcntl", "F_DUPFD_CLOEXEC", errno)
+}

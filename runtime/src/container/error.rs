@@ -1,0 +1,54 @@
+//! Why an operation failed.
+
+use crate::process::creator;
+use crate::{cgroup, spec, state, sys};
+
+/// The error of an operation; its text is complete.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// config.json, or what it asks for.
+    #[error(transparent)]
+    Spec(#[from] spec::Error),
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// The container is not in a state for this.
+    #[error("{0}")]
+    Refused(String),
+    /// The cgroups.
+    #[error("unable to apply cgroup configuration: {0}")]
+    Cgroup(#[from] cgroup::Error),
+    /// Init did not get to the user's program.
+    #[error("unable to start container process: {0}")]
+    Process(#[from] creator::Error),
+    /// The same, told by init to a starter.
+    #[error("unable to start container process: {0}")]
+    Start(sync_model::WireError),
+    /// Init died while it was starting.
+    #[error("unable to start container process: container init {0}")]
+    Died(sync_model::Death),
+    /// A kernel call of this process.
+    #[error("{what}: {source}")]
+    Sys {
+        /// What was tried.
+        what: &'static str,
+        /// The call.
+        source: sys::Error,
+    },
+    /// The process does not die.
+    #[error("container init still running")]
+    StillRunning,
+    /// Its creator does not let go of it.
+    #[error("the container's creator is still at work: try again, or kill it first")]
+    StillCreating,
+    /// The terminal or the waiting for the program.
+    #[error("{0}")]
+    Foreground(#[from] crate::foreground::Error),
+}
+
+impl Error {
+    /// A failed call, and what it was for.
+    pub fn sys(what: &'static str) -> impl FnOnce(sys::Error) -> Self {
+        move |source| Self::Sys { what, source }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is known of a container, read from its record and the kernel.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use sync_model::lifecycle::{Evidence, Record as Recorded};
+
+use super::Error;
+use crate::cgroup::{self, CgroupPaths};
+use crate::process::gate;
+use crate::process::peer::Peer;
+use crate::state::{self, Dir, Record, proc_stat};
+use crate::sys::pidfd;
+
+/// A container at one moment.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its record, if its creator came to write one.
+    pub record: Option<Record>,
+    /// For the decisions of the life-cycle.
+    pub evidence: Evidence,
+}
+
+impl Seen {
+    /// Looks at the container of `dir`. Changes nothing.
+    ///
+    /// # Errors
+    /// A record that is none, or a kernel that refuses.
+    pub fn look(dir: &Dir) -> Result<Self, Error> {
+        // The creator first: if it ends now, its last word is in what is read next.
+        let creator_alive = dir.is_locked()?;
+        let record = match dir.read() {
+            Ok(record) => Some(record),
+            Err(state::Error::NotFound) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let recorded = match &record {
+            // The directory is there: it is begun.
+            None => Recorded::WithoutInit,
+            Some(record) if record.init_process_pid == 0 => Recorded::WithoutInit,
+            Some(_) => Recorded::WithInit,
+        };
+        let init_alive = match &record {
+            Some(record) if recorded == Recorded::WithInit => is_alive(record)?,
+            _ => false,
+        };
+        let gate_held = init_alive
+            && gate::is_held(dir.as_fd()).map_err(Error::sys("cannot ask the start gate"))?;
+        let frozen = match &record {
+            Some(record) if init_alive => cgroup::is_frozen(&paths(record))?,
+            _ => false,
+        };
+        Ok(Self {
+            record,
+            evidence: Evidence {
+                record: recorded,
+                creator_alive,
+                init_alive,
+                gate_held,
+                frozen,
+            },
+        })
+    }
+}
+
+/// The container's cgroups.
+pub fn paths(record: &Record) -> CgroupPaths {
+    CgroupPaths::from_map(record.cgroup_paths.clone())
+}
+
+/// Same number, same start time, not a zombie.
+fn is_alive(record: &Record) -> Result<bool, Error> {
+    let stat = proc_stat(record.init_process_pid).map_err(Error::sys("cannot look at init"))?;
+    Ok(stat.is_some_and(|stat| !stat.is_dead() && stat.start_time == record.init_process_start))
+}
+
+/// A descriptor of the recorded init; `None`: it is dead. Opened first and checked then: the number cannot change hands
+/// in between.
+pub fn init(record: &Record) -> Result<Option<Peer>, Error> {
+    let pid = record.init_process_pid;
+    let pidfd: OwnedFd = match pidfd::open(pid) {
+        Ok(pidfd) => pidfd,
+        Err(error) if error.errno == Errno::ESRCH => return Ok(None),
+        Err(error) => return Err(Error::sys("cannot reach init")(error)),
+    };
+    Ok(is_alive(record)?.then(|| Peer::new(pid, pidfd)))
+}

@@ -1,0 +1,187 @@
+//! Init: `runc-rs init`, started in the container's new namespaces with the wire on descriptor 3.
+//!
+//! It is single-threaded, and follows its machine of the handshake (`sync_model::Init`): what it does between two
+//! messages is in [`build`] and [`privileges`]; where it waits for `start`, in [`gate`].
+
+mod build;
+mod failure;
+mod gate;
+mod log;
+mod privileges;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use sync_model::{Driver, Features, Message, Received, Step};
+
+use self::failure::{At, Failure};
+use super::config::InitConfig;
+use super::peer::INIT_NAME;
+use super::spawn::InitFds;
+use super::wire::Wire;
+use crate::sys;
+use crate::sys::status::Status;
+
+/// Init's machine on its wire.
+type Creator = Driver<Wire, sync_model::init::InitState>;
+
+/// Why init ends before it becomes the user's program.
+#[derive(Debug)]
+enum End {
+    /// Something failed: whoever listens is told.
+    Failed(Failure),
+    /// The creator is gone, or a deleter asked to leave: there is nobody to tell.
+    Left,
+    /// A signal asked to leave.
+    Signal(i32),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        End::Failed(failure)
+    }
+}
+
+/// `argv[1]` is "init". Returns only when the container does not come to be.
+pub fn main() -> i32 {
+    // Everything that init was given goes with the execve of the user's program.
+    if sys::fd::close_on_exec(InitFds::WIRE).is_err() || !sys::fd::is_socket(InitFds::WIRE) {
+        eprintln!("runc-rs init: started by create and run only");
+        return 1;
+    }
+    let wire = Wire::from_init(sys::fd::inherited(InitFds::WIRE));
+    let gate = sys::fd::inherited(InitFds::GATE);
+    let mut driver = Driver::new(wire, sync_model::Init::new(), ());
+    let end = match converse(&mut driver) {
+        Ok(ready) => become_the_program(driver, ready),
+        Err(end) => {
+            if let End::Failed(failure) = &end {
+                tell(&mut driver, failure);
+            }
+            end
+        }
+    };
+    // Only now: while the gate is held, nobody takes init for a running program.
+    drop(gate);
+    match end {
+        End::Failed(_) => 1,
+        End::Left => 0,
+        End::Signal(signal) => 128 + signal,
+    }
+}
+
+/// Tells the creator the cause; it may be gone.
+fn tell(driver: &mut Creator, failure: &Failure) {
+    if driver.send(&Message::Error(failure.to_wire())).is_ok() {
+        let _ = driver.flush();
+    }
+}
+
+/// All that is needed for the execve.
+struct Ready {
+    exec: privileges::Exec,
+    listener: Option<OwnedFd>,
+}
+
+/// From `Bootstrap` to the start gate.
+fn converse(driver: &mut Creator) -> Result<Ready, End> {
+    // Before the host's /proc is out of reach.
+    let status = Status::read().at(Step::Bootstrap)?;
+    sys::set_name(INIT_NAME).at(Step::Bootstrap)?;
+    let Message::Bootstrap(bootstrap) = next(driver)? else {
+        return Err(End::Left);
+    };
+    log::init(bootstrap.log_level);
+    let payload = match next(driver)? {
+        Message::Config(payload) => payload,
+        _ => return Err(End::Left),
+    };
+    let config = InitConfig::decode(&payload).at(Step::Config)?;
+    drop(payload);
+    let mut optional = InitFds::OPTIONAL..;
+    let mut take = |present: bool| {
+        // Without a gap: the number of an absent one is the next one's.
+        present
+            .then(|| optional.next().map(sys::fd::inherited))
+            .flatten()
+    };
+    let listener = take(config.listener);
+    let console = take(config.console);
+
+    let mounted = build::mount(&config)?;
+    if bootstrap.features.has(Features::HOOKS) {
+        send(driver, &Message::Hooks)?;
+        next(driver)?; // Resume: the machine allows nothing else
+    }
+    build::enter(&config, mounted, console.as_ref().map(AsFd::as_fd))?;
+    drop(console);
+    send(driver, &Message::Ready)?;
+    next(driver)?; // Run
+
+    let exec = privileges::drop(&config.plan, &status)?;
+    send(driver, &Message::AtGate)?;
+    flush(driver)?;
+    Ok(Ready { exec, listener })
+}
+
+/// The gate, and what is behind it.
+fn become_the_program(mut driver: Creator, ready: Ready) -> End {
+    let Ready { exec, listener } = ready;
+    match listener {
+        // `create`: the creator has all it wants; starters come to the listener.
+        Some(listener) => {
+            log::hush();
+            drop(driver);
+            match gate::wait(&listener) {
+                Ok(gate::Opened::Start(starter)) => {
+                    log::speak_on(starter.as_fd());
+                    let failure = exec.execute();
+                    gate::tell(&starter, &failure);
+                    End::Failed(failure)
+                }
+                Ok(gate::Opened::Leave) => End::Left,
+                Ok(gate::Opened::Signal(signal)) => End::Signal(signal),
+                Err(failure) => End::Failed(failure),
+            }
+        }
+        // `run`: the start comes on the wire.
+        None => match start_on_wire(&mut driver) {
+            Ok(()) => {
+                let failure = exec.execute();
+                tell(&mut driver, &failure);
+                End::Failed(failure)
+            }
+            Err(end) => end,
+        },
+    }
+}
+
+fn start_on_wire(driver: &mut Creator) -> Result<(), End> {
+    match next(driver)? {
+        Message::Abort => {
+            send(driver, &Message::Aborting)?;
+            flush(driver)?;
+            Err(End::Left)
+        }
+        _ => {
+            send(driver, &Message::Starting)?;
+            Ok(flush(driver)?)
+        }
+    }
+}
+
+/// The next message. The end of the wire means that the creator is gone: then there is nothing to go on for (L2).
+fn next(driver: &mut Creator) -> Result<Message, End> {
+    match driver.receive() {
+        Ok(Received::Message(message)) => Ok(message),
+        Ok(Received::Ended(_)) => Err(End::Left),
+        Err(error) => Err(Failure::new(Step::Handshake, &error).into()),
+    }
+}
+
+fn send(driver: &mut Creator, message: &Message) -> Result<(), Failure> {
+    driver.send(message).at(Step::Handshake)
+}
+
+fn flush(driver: &mut Creator) -> Result<(), Failure> {
+    driver.flush().at(Step::Handshake).map(|_| ())
+}

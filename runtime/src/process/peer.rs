@@ -1,0 +1,107 @@
+//! Init, as another process sees it: alive, dead, or become the user's program.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::WaitStatus;
+use sync_model::{Death, Fate};
+
+use crate::sys::{Error, Result, pidfd};
+
+/// Init's name (prctl(2), `PR_SET_NAME`). The kernel gives a process a new name when it executes a program, and keeps
+/// the name of a dead one until it is reaped: so the name tells whether init ever became the user's program.
+pub const INIT_NAME: &str = "runc-rs:[INIT]";
+
+/// A process, by number and descriptor.
+#[derive(Debug)]
+pub struct Peer {
+    pid: i32,
+    pidfd: OwnedFd,
+}
+
+impl Peer {
+    /// The process `pid`, which `pidfd` is known to be.
+    pub fn new(pid: i32, pidfd: OwnedFd) -> Self {
+        Self { pid, pidfd }
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Its descriptor; readable when it is dead.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// How it died; it is dead. Does not reap.
+    pub fn death(&self) -> Death {
+        match pidfd::try_wait(self.pidfd(), true) {
+            Ok(Some(status)) => death_of(status),
+            _ => Death::Unknown,
+        }
+    }
+
+    /// Its wire has ended: by execve, or by death?
+    ///
+    /// execve closes the wire a moment before it changes the name, and death a moment before the process is a zombie:
+    /// both come by themselves, so this waits for whichever it is.
+    pub fn fate(&self) -> Result<Fate> {
+        let mut wait_ms: u8 = 0;
+        loop {
+            match name(self.pid)? {
+                // Reaped by its parent, who is not us: what it died of is lost, and its number may be another's. It
+                // could only be reaped so quickly after a complete life, as far as anyone can know.
+                None => return Ok(Fate::Executed),
+                Some(name) if name != INIT_NAME => return Ok(Fate::Executed),
+                Some(_) => {}
+            }
+            if self.is_dead(wait_ms)? {
+                // The name that a zombie has is its last.
+                return Ok(match name(self.pid)? {
+                    Some(name) if name == INIT_NAME => Fate::Died(self.death()),
+                    _ => Fate::Executed,
+                });
+            }
+            wait_ms = (wait_ms * 2).clamp(1, 100);
+        }
+    }
+
+    /// Is it dead, at the latest after so long?
+    ///
+    /// # Errors
+    /// The errno of poll.
+    pub fn is_dead(&self, wait_ms: u8) -> Result<bool> {
+        let mut fds = [PollFd::new(self.pidfd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::from(wait_ms)) {
+            Ok(count) => Ok(count > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(Error::new("poll", "init's pidfd", errno)),
+        }
+    }
+}
+
+/// As the model has it.
+pub fn death_of(status: WaitStatus) -> Death {
+    match status {
+        WaitStatus::Exited(_, code) => Death::Exited(code),
+        WaitStatus::Signaled(_, signal, _) => Death::Killed(signal as i32),
+        _ => Death::Unknown,
+    }
+}
+
+/// The name of a process, dead or alive; `None` when it is gone.
+fn name(pid: i32) -> Result<Option<String>> {
+    let path = format!("/proc/{pid}/comm");
+    match std::fs::read(&path) {
+        Ok(name) => Ok(Some(
+            String::from_utf8_lossy(name.trim_ascii_end()).into_owned(),
+        )),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT | Errno::ESRCH) => Ok(None),
+            errno => Err(Error::new("read", path, errno.unwrap_or(Errno::EIO))),
+        },
+    }
+}

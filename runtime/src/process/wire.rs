@@ -1,0 +1,123 @@
+//! The handshake's wire: a stream socket, and the news of the peer's death beside it.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send};
+use sync_model::{Fate, Recv, Sent, Transport};
+
+use super::peer::Peer;
+use crate::sys::{Error, Result};
+
+/// One end of the wire.
+#[derive(Debug)]
+pub struct Wire {
+    socket: OwnedFd,
+    /// `None`: init's end. It has no descriptor of its creator, whose death it sees as the end of the wire.
+    peer: Option<Peer>,
+}
+
+impl Wire {
+    /// The end that a command holds: `peer` is init.
+    pub fn to_init(socket: OwnedFd, peer: Peer) -> Self {
+        Self {
+            socket,
+            peer: Some(peer),
+        }
+    }
+
+    /// Init's end.
+    pub fn from_init(socket: OwnedFd) -> Self {
+        Self { socket, peer: None }
+    }
+
+    /// The process at the other end.
+    pub fn peer(&mut self) -> Option<&mut Peer> {
+        self.peer.as_mut()
+    }
+
+    /// Both parts.
+    pub fn into_parts(self) -> (OwnedFd, Option<Peer>) {
+        (self.socket, self.peer)
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> Result<Option<Recv>> {
+        match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+            // A reset is what the end looks like when the peer died with something unread.
+            Ok(0) | Err(Errno::ECONNRESET) => Ok(Some(Recv::Eof)),
+            Ok(count) => Ok(Some(Recv::Bytes(count))),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(errno) => Err(Error::new("recv", "the wire", errno)),
+        }
+    }
+}
+
+impl Transport for Wire {
+    type Error = Error;
+
+    fn send(&mut self, bytes: &[u8]) -> Result<Sent> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        loop {
+            match send(self.socket.as_raw_fd(), bytes, flags) {
+                Ok(count) => return Ok(Sent::Bytes(count)),
+                Err(Errno::EAGAIN) => return Ok(Sent::Bytes(0)),
+                Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {
+                    return Ok(Sent::PeerGone);
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::new("send", "the wire", errno)),
+            }
+        }
+    }
+
+    fn recv(&mut self, buffer: &mut [u8], or_writable: bool) -> Result<Recv> {
+        loop {
+            let mut events = PollFlags::POLLIN;
+            if or_writable {
+                events |= PollFlags::POLLOUT;
+            }
+            let mut fds = [
+                PollFd::new(self.socket.as_fd(), events),
+                // Asked twice about the socket when there is no peer: simpler than two lengths.
+                PollFd::new(
+                    self.peer
+                        .as_ref()
+                        .map_or(self.socket.as_fd(), |peer| peer.pidfd()),
+                    PollFlags::POLLIN,
+                ),
+            ];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::new("poll", "the wire", errno)),
+            }
+            let ready = |index: usize| fds[index].revents().unwrap_or(PollFlags::empty());
+            let (wire, death) = (ready(0), ready(1));
+            // What a dying peer wrote comes before the news of its death.
+            if wire.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
+                && let Some(received) = self.read(buffer)?
+            {
+                return Ok(received);
+            }
+            if wire.contains(PollFlags::POLLOUT) {
+                return Ok(Recv::Writable);
+            }
+            if let Some(peer) = &self.peer
+                && death.contains(PollFlags::POLLIN)
+            {
+                // It may have written between the poll and its death.
+                return Ok(match self.read(buffer)? {
+                    Some(received) => received,
+                    None => Recv::Died(peer.death()),
+                });
+            }
+        }
+    }
+
+    fn fate(&mut self) -> Result<Fate> {
+        match &self.peer {
+            Some(peer) => peer.fate(),
+            None => Ok(Fate::Unknown),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Descriptors by number: what a process was given at its start.
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+
+use super::{Error, Result};
+
+/// Marks every open descriptor from `first` on close-on-exec.
+///
+/// # Errors
+/// `ENOSYS`, `EINVAL`: a kernel older than 5.11.
+pub fn close_on_exec(first: RawFd) -> Result<()> {
+    // SAFETY: changes flags of descriptors only.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    Errno::result(done)
+        .map(drop)
+        .map_err(|errno| Error::new("close_range", format!("from {first}"), errno))
+}
+
+/// Is `fd` open, and a socket?
+pub fn is_socket(fd: RawFd) -> bool {
+    let mut kind: libc::c_int = 0;
+    let mut len = std::mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes, the size of `kind`.
+    let done = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            (&raw mut kind).cast(),
+            &raw mut len,
+        )
+    };
+    done == 0
+}
+
+/// Takes over a descriptor that this process was started with, or has just been given by a call that returns numbers.
+/// To be called once for each.
+pub fn inherited(fd: RawFd) -> OwnedFd {
+    // SAFETY: by contract nobody else in this process owns it. (A number that is not open only makes calls fail with
+    // EBADF; the standard library aborts on -1, which no caller has.)
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// The descriptor that comes as the next message of `socket` (unix(7), `SCM_RIGHTS`). Does not wait: it was sent before.
+///
+/// # Errors
+/// `EAGAIN`: nothing was sent; `ENOMSG`: a message without a descriptor.
+pub fn receive(socket: impl AsFd) -> Result<OwnedFd> {
+    let error = |errno| Error::new("recvmsg", "a descriptor", errno);
+    let mut payload = [0_u8; 64];
+    let mut space = nix::cmsg_space!([RawFd; 1]);
+    let mut buffers = [IoSliceMut::new(&mut payload)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(
+        socket.as_fd().as_raw_fd(),
+        &mut buffers,
+        Some(&mut space),
+        flags,
+    )
+    .map_err(error)?;
+    let mut control = message.cmsgs().map_err(error)?;
+    match control.next() {
+        Some(ControlMessageOwned::ScmRights(fds)) if fds.len() == 1 => Ok(inherited(fds[0])),
+        _ => Err(error(Errno::ENOMSG)),
+    }
+}
