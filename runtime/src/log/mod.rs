@@ -96,7 +96,8 @@ pub fn fatal(message: &str) {
     let log = log();
     log.print(&Level::ERROR, message, None);
     if !log.sink.is_stderr() {
-        Sink::stderr().write(format!("{message}\n").as_bytes());
+        let end = if message.ends_with('\n') { "" } else { "\n" };
+        Sink::stderr().write(format!("{message}{end}").as_bytes());
     }
 }
 

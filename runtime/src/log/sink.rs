@@ -117,3 +117,13 @@ impl Sink {
         }
     }
 }
+
+impl From<File> for Sink {
+    /// A file that is open already.
+    fn from(file: File) -> Self {
+        Self {
+            file: Some(file),
+            stalled: AtomicBool::new(false),
+        }
+    }
+}
