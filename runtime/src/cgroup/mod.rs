@@ -6,7 +6,8 @@
 //! 2. [`CgroupPaths::plan`]: where this container's groups will be. Pure but for a read on v2; the result goes into the
 //!    state record *before* anything is made, so that `delete --force` can clean up after a death at any point.
 //! 3. [`create`], [`apply`]: directories, then limits and device rules, all before a process is in them.
-//! 4. [`join`]: init goes in, first into the group by which [`kill_all`] finds it.
+//! 4. [`Entrance`]: init is born in them. ([`join`] is for a process that is there already.) The first group is the one
+//!    by which [`kill_all`] finds it.
 //! 5. [`kill_all`], [`destroy`]: from the record alone.
 //!
 //! Every function takes paths, never an object with a memory of what it did: after a crash there is none.
@@ -34,7 +35,7 @@ pub use create::{Created, create};
 pub use destroy::destroy;
 pub use error::{Error, Result};
 pub use freezer::{freeze, is_frozen, thaw};
-pub use join::join;
+pub use join::{Entrance, join};
 pub use kill::{kill_all, oom_kills, processes};
 pub use layout::{Hierarchy, Layout, Mode};
 pub use path::CgroupPaths;

@@ -135,6 +135,45 @@ fn a_process_is_in_every_group_and_then_none_is_left() {
     assert_eq!(oom_kills(&groups.paths), None);
 }
 
+/// As the creator starts init: the kernel's view is the same as after `join`.
+#[test]
+fn a_child_can_be_born_in_every_group() {
+    use crate::sys::{clone, pidfd};
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    let Some(groups) = Groups::make(&Resources::default()) else {
+        return;
+    };
+    let entrance = Entrance::open(&groups.paths).unwrap();
+    let program = fs::File::open("/bin/busybox").unwrap();
+    let (mut read, write) = std::io::pipe().unwrap();
+    let what = clone::Spawn {
+        namespaces: 0,
+        cgroup: entrance.v2(),
+        program: program.as_fd(),
+        args: &[c"sh", c"-c", c"cat /proc/self/cgroup >&3"],
+        env: &[],
+        fds: &[write.as_fd()],
+    };
+    let mut child = clone::spawn_in(&what, &entrance.tasks()).unwrap();
+    drop((write, entrance));
+    let mut table = Vec::new();
+    read.read_to_end(&mut table).unwrap();
+    pidfd::wait(child.pidfd.as_fd(), false).unwrap();
+    child.has_executed();
+    let mut seen = 0;
+    for one in parse::memberships(&table).unwrap() {
+        let first = one.controllers.split(',').next().unwrap();
+        let Some(directory) = groups.paths.get(first) else {
+            continue;
+        };
+        assert!(directory.ends_with(one.path), "{directory}: {}", one.path);
+        seen += 1;
+    }
+    assert_eq!(seen, groups.paths.directories().len());
+}
+
 #[test]
 fn limits_reach_their_files() {
     let resources = Resources {
