@@ -7,6 +7,8 @@ pub mod cgroup;
 pub mod cli;
 pub mod container;
 pub mod foreground;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod log;
 pub mod plan;
 pub mod process;
@@ -14,6 +16,8 @@ pub mod rootfs;
 pub mod spec;
 pub mod state;
 pub mod sys;
+#[cfg(test)]
+mod testing;
 pub mod tty;
 
 /// The program: what `main` does. Ends the process.

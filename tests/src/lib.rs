@@ -34,6 +34,14 @@ pub use tempdir::TempDir;
 /// The line goes to standard error, past libtest's capture, and to the file that `SKIPS` names.
 pub fn skip(test: &str, why: &str) {
     use std::io::Write;
+    static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    // Once a test, however often it asks.
+    #[allow(clippy::expect_used)]
+    let mut said = SAID.lock().expect("no skip panics");
+    if said.iter().any(|t| t == test) {
+        return;
+    }
+    said.push(test.to_owned());
     let line = format!("SKIPPED {test}: {why}\n");
     // A skip that cannot be shown must not pass for a test that ran.
     #[allow(clippy::expect_used)]

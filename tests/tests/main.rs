@@ -3,6 +3,14 @@
 //! They need root, a static busybox and a kernel; see the `integration` crate for the rules.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
+mod cgroups;
+mod differential;
+mod harness;
 mod lifecycle;
+mod mounts;
 mod namespaces;
 mod process;
+mod security;
+mod sysctl;
+mod tty;

@@ -32,12 +32,12 @@ pub enum Error {
         offset: usize,
     },
     /// Not JSON, or a field of the wrong type.
-    #[error("config.json: {}{source}", Prefix(field))]
+    #[error("config.json: {}{why}", Prefix(field))]
     Json {
         /// Where, in the manner of `process.args[1]`; empty for the whole file.
         field: String,
         /// What, with line and column.
-        source: serde_json::Error,
+        why: String,
     },
     /// Legal, but not there yet. Never ignored: it might isolate the container.
     #[error("{field}: not supported yet")]
@@ -65,7 +65,7 @@ impl Error {
     pub(super) fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
         Error::Invalid {
             field: field.into(),
-            why: why.into(),
+            why: clip(why.into()),
         }
     }
 
@@ -76,8 +76,22 @@ impl Error {
     }
 
     pub(super) fn refused(words: impl Into<String>) -> Self {
-        Error::Refused(words.into())
+        Error::Refused(clip(words.into()))
     }
+}
+
+/// The longest text of an error that quotes the config, in bytes.
+const MAX_TEXT: usize = 1000;
+
+/// Takes the middle out of a text that is too long: a config may hold a string of megabytes, and an error goes into the
+/// engine's log, through its pipes, and onto its user's screen. Both ends tell something: what, and where.
+pub(super) fn clip(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        let head = text.floor_char_boundary(MAX_TEXT - 200);
+        let tail = text.ceil_char_boundary(text.len() - 100);
+        text.replace_range(head..tail, " ... ");
+    }
+    text
 }
 
 /// `field: `, or nothing.
@@ -89,5 +103,20 @@ impl fmt::Display for Prefix<'_> {
             return Ok(());
         }
         write!(f, "{}: ", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clip;
+
+    #[test]
+    fn long_texts_keep_both_ends() {
+        assert_eq!(clip("short".to_owned()), "short");
+        for middle in ["x", "\u{e9}", "\u{1f980}"] {
+            let text = clip(format!("head{}tail", middle.repeat(10_000)));
+            assert!(text.len() < 1000, "{}", text.len());
+            assert!(text.starts_with("head") && text.ends_with("tail"));
+        }
     }
 }

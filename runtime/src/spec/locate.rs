@@ -10,6 +10,9 @@ enum Frame {
     Array(usize),
 }
 
+/// No field of the spec is as long as this, in bytes; a made-up one is cut.
+const MAX_PATH: usize = 100;
+
 /// The field that holds, or ends at, the position that serde_json gives (`line` from 1, `column` in bytes). Empty for the
 /// whole text. The text may be malformed after that position, not before.
 pub(super) fn field_at(text: &str, line: usize, column: usize) -> String {
@@ -71,9 +74,14 @@ pub(super) fn field_at(text: &str, line: usize, column: usize) -> String {
 fn render(text: &str, frames: &[Frame]) -> String {
     let mut path = String::new();
     for frame in frames {
+        if path.len() > MAX_PATH {
+            path.push_str("...");
+            break;
+        }
         match frame {
             Frame::Object(Some((start, end))) => {
                 let key = text.get(*start..*end).unwrap_or("?");
+                let key = &key[..key.floor_char_boundary(MAX_PATH)];
                 if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                     if !path.is_empty() {
                         path.push('.');

@@ -152,6 +152,6 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         },
         cgroup,
         annotations,
-        warnings,
+        warnings: warnings.into_iter().map(error::clip).collect(),
     })
 }

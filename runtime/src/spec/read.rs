@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::config::Config;
-use super::error::{Error, Result};
+use super::error::{Error, Result, clip};
 use super::{MAX_SIZE, locate, path};
 use crate::sys;
 
@@ -32,7 +32,11 @@ pub(super) fn config(bundle: &Path) -> Result<Vec<u8>> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(&path)
         .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::NotFound,
+            io::ErrorKind::NotFound => match std::fs::metadata(bundle) {
+                // runc changes into the bundle before it looks for the file.
+                Err(error) => Error::Read(failed("chdir", bundle.display().to_string(), &error)),
+                Ok(_) => Error::NotFound,
+            },
             _ => Error::Read(failed("open", object(), &error)),
         })?;
     let meta = file
@@ -89,9 +93,9 @@ pub(super) fn json(bytes: &[u8]) -> Result<Config<'_>> {
     if text.trim_ascii().is_empty() {
         return Err(Error::Empty);
     }
-    let config: Option<Config<'_>> = serde_json::from_str(text).map_err(|source| Error::Json {
-        field: locate::field_at(text, source.line(), source.column()),
-        source,
+    let config: Option<Config<'_>> = serde_json::from_str(text).map_err(|error| Error::Json {
+        field: locate::field_at(text, error.line(), error.column()),
+        why: clip(error.to_string()),
     })?;
     config.ok_or_else(|| Error::refused("config cannot be null"))
 }

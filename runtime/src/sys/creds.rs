@@ -87,8 +87,11 @@ pub fn getrlimit(resource: u32) -> Result<(u64, u64)> {
 const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
 const KEYCTL_SETPERM: libc::c_int = 5;
 
-/// Leaves the inherited session keyring for the one called `name`, made if need be. Returns its serial number.
-pub fn join_session_keyring(name: &str) -> Result<i32> {
+/// `KEY_SPEC_SESSION_KEYRING`
+const SESSION_KEYRING: libc::c_int = -3;
+
+/// Leaves the inherited session keyring for the one called `name`, made if need be.
+pub fn join_session_keyring(name: &str) -> Result<()> {
     let failed = |errno| Error::new("keyctl(JOIN_SESSION_KEYRING)", name, errno);
     let c_name = CString::new(name).map_err(|_| failed(Errno::EINVAL))?;
     // SAFETY: the name is a live NUL-terminated string, which the kernel copies.
@@ -99,15 +102,23 @@ pub fn join_session_keyring(name: &str) -> Result<i32> {
             c_name.as_ptr(),
         )
     };
-    let serial = Errno::result(rc).map_err(failed)?;
-    i32::try_from(serial).map_err(|_| failed(Errno::EOVERFLOW))
+    Errno::result(rc).map(drop).map_err(failed)
 }
 
-/// Sets the permission bits (linux/key.h, `KEY_*`) of the key `serial`.
-pub fn set_key_permissions(serial: i32, permissions: u32) -> Result<()> {
+/// Sets the permission bits (linux/key.h, `KEY_*`) of the session keyring.
+///
+/// By its special name: joining returns no serial number where the keyring has been the session's already.
+pub fn set_session_keyring_permissions(permissions: u32) -> Result<()> {
     // SAFETY: takes plain numbers.
-    let rc = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_SETPERM, serial, permissions) };
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_SETPERM,
+            SESSION_KEYRING,
+            permissions,
+        )
+    };
     Errno::result(rc)
         .map(drop)
-        .map_err(|errno| Error::new("keyctl(SETPERM)", serial.to_string(), errno))
+        .map_err(|errno| Error::new("keyctl(SETPERM)", "", errno))
 }

@@ -81,7 +81,7 @@ pub fn apply(plan: &Capabilities, uid: u32, status: &Status) -> Result<u64, Erro
         permitted: plan.permitted,
         inheritable: plan.inheritable,
     })
-    .map_err(|source| refused(plan, source))?;
+    .map_err(|source| refused(plan, status, source))?;
 
     // The kernel keeps the ambient set within permitted and inheritable: capset has just cut an inherited one down, and
     // a change to another user than root has emptied it.
@@ -100,13 +100,14 @@ pub fn apply(plan: &Capabilities, uid: u32, status: &Status) -> Result<u64, Erro
 }
 
 /// Finds what made the kernel say no.
-fn refused(plan: &Capabilities, source: crate::sys::Error) -> Error {
-    // capset(2): the new permitted set within the old, effective within the new permitted, inheritable within the old
-    // inheritable and permitted ones.
+fn refused(plan: &Capabilities, status: &Status, source: crate::sys::Error) -> Error {
+    // capset(2): the new permitted set is within the old, the effective one within the new permitted, and nothing new becomes
+    // inheritable that the bounding set does not have any more.
+    let bounding = status.bounding & plan.bounding;
     let missing = kernel::capget().map_or(0, |has| {
         (plan.permitted & !has.permitted)
             | (plan.effective & !plan.permitted)
-            | (plan.inheritable & !(has.inheritable | has.permitted))
+            | (plan.inheritable & !(has.inheritable | bounding))
     });
     Error::Capabilities { source, missing }
 }

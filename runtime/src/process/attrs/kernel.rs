@@ -1,5 +1,7 @@
 //! Limits, the OOM killer, names, sysctl, loopback, the session keyring: one small step each.
 
+use std::os::fd::OwnedFd;
+
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::{Mode, fstat};
@@ -87,11 +89,15 @@ pub fn oom_score_adj(score: i32) -> Result<(), Error> {
 /// # Errors
 /// "sethostname: invalid argument" and the like.
 pub fn names(plan: &InitPlan) -> Result<(), Error> {
-    if let Some(name) = &plan.hostname {
+    set_names(plan.hostname.as_deref(), plan.domainname.as_deref())
+}
+
+pub(super) fn set_names(hostname: Option<&str>, domainname: Option<&str>) -> Result<(), Error> {
+    if let Some(name) = hostname {
         nix::unistd::sethostname(name)
             .map_err(|errno| sys::Error::new("sethostname", "", errno))?;
     }
-    if let Some(name) = &plan.domainname {
+    if let Some(name) = domainname {
         sys::net::set_domainname(name)?;
     }
     Ok(())
@@ -124,17 +130,20 @@ pub fn sysctl(entries: &[(String, String)]) -> Result<(), Error> {
         let object = "/proc (not a procfs, as sysctl needs)";
         return Err(sys::Error::new("open", object, Errno::ENODEV).into());
     }
+    let beneath = |dir: &OwnedFd, path: &str, flags| {
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(
+            ResolveFlag::RESOLVE_BENEATH
+                | ResolveFlag::RESOLVE_NO_XDEV
+                | ResolveFlag::RESOLVE_NO_MAGICLINKS
+                | ResolveFlag::RESOLVE_NO_SYMLINKS,
+        );
+        openat2(dir, path, how)
+    };
+    let sys = beneath(&proc, "sys", OFlag::O_PATH | OFlag::O_DIRECTORY)
+        .map_err(|errno| sys::Error::new("open", "/proc/sys", errno))?;
     for (path, value) in entries {
-        let how = OpenHow::new()
-            .flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
-            .resolve(
-                ResolveFlag::RESOLVE_BENEATH
-                    | ResolveFlag::RESOLVE_NO_XDEV
-                    | ResolveFlag::RESOLVE_NO_MAGICLINKS
-                    | ResolveFlag::RESOLVE_NO_SYMLINKS,
-            );
         let failed = |call, errno| sys::Error::new(call, format!("/proc/sys/{path}"), errno);
-        let file = openat2(&proc, format!("sys/{path}").as_str(), how)
+        let file = beneath(&sys, path, OFlag::O_WRONLY | OFlag::O_NOCTTY)
             .map_err(|errno| failed("open", errno))?;
         let written = write(&file, value.as_bytes()).map_err(|errno| failed("write", errno))?;
         // A value cut off is not the value.
@@ -167,14 +176,15 @@ const OTHER_SEARCH: u32 = 0x0000_0008;
 /// # Errors
 /// A kernel without keyrings (`ENOSYS`) is none.
 pub fn session_keyring(id: &str, user_namespace: bool) -> Result<(), Error> {
-    let serial = match sys::creds::join_session_keyring(&format!("_ses.{id}")) {
+    match sys::creds::join_session_keyring(&format!("_ses.{id}")) {
         Err(error) if error.errno == Errno::ENOSYS => return Ok(()),
         other => other.map_err(Error::KeyringJoin)?,
-    };
+    }
     let search = if user_namespace {
         OTHER_SEARCH
     } else {
         OWNER_SEARCH
     };
-    sys::creds::set_key_permissions(serial, NEW_KEYRING | search).map_err(Error::KeyringPermissions)
+    sys::creds::set_session_keyring_permissions(NEW_KEYRING | search)
+        .map_err(Error::KeyringPermissions)
 }

@@ -3,6 +3,8 @@
 
 mod attacks;
 mod binds;
+mod cgroups;
+mod closed;
 mod default;
 mod oracle;
 

@@ -1,0 +1,287 @@
+//! cgroup version 1 and hybrid: where a container is put, its limits, its device rules.
+
+use std::path::PathBuf;
+
+use integration::{Container, cgroup_dirs, cgroups_named, need_root, skip};
+use serde_json::{Value, json};
+
+/// A detached container with these resources, and its directory of one controller; `None`, with the reason printed, when
+/// the machine does not have it.
+fn with_resources(test: &str, controller: &str, resources: Value) -> Option<(Container, PathBuf)> {
+    if !std::path::Path::new("/sys/fs/cgroup")
+        .join(controller)
+        .join("tasks")
+        .exists()
+    {
+        skip(
+            test,
+            &format!("no cgroup v1 controller {controller} is mounted"),
+        );
+        return None;
+    }
+    let c = Container::new(|g| {
+        g.args(&["sleep", "1000"])
+            .set("/linux/resources", resources);
+    });
+    let pid = c.detach();
+    let dir = cgroup_dirs(pid)
+        .into_iter()
+        .find(|(c, _)| c == controller)?
+        .1;
+    assert!(dir.ends_with(&c.id), "{dir:?} is the container's own");
+    Some((c, dir))
+}
+
+fn value(dir: &std::path::Path, file: &str) -> String {
+    std::fs::read_to_string(dir.join(file))
+        .unwrap_or_else(|e| panic!("{file}: {e}"))
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn every_hierarchy_has_the_containers_cgroup() {
+    need_root!();
+    let c = Container::sleeping();
+    let pid = c.detach();
+    let own = cgroup_dirs(std::process::id());
+    for (controllers, dir) in cgroup_dirs(pid) {
+        let mine = &own.iter().find(|(c, _)| *c == controllers).unwrap().1;
+        assert_eq!(
+            dir,
+            mine.join(&c.id),
+            "without cgroupsPath: below the caller's own cgroup ({controllers})"
+        );
+        assert_eq!(value(&dir, "cgroup.procs"), pid.to_string());
+    }
+    c.call(&["delete", "--force"]).ok();
+    assert!(cgroups_named(&c.id).is_empty());
+}
+
+#[test]
+fn an_absolute_cgroups_path_is_below_the_root() {
+    need_root!();
+    let c = Container::unsaved();
+    let path = format!("/rrt-parent/{}", c.id);
+    let c = c.with_config(|g| {
+        g.args(&["sleep", "1000"])
+            .set("/linux/cgroupsPath", path.as_str());
+    });
+    let pid = c.detach();
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let placed = text.lines().filter(|l| l.ends_with(&path)).count();
+    assert_eq!(placed, text.lines().count(), "{text}");
+    c.call(&["delete", "--force"]).ok();
+    c.nothing_left();
+    // Parents that the runtime made stay (another container may be below): removed here, when empty.
+    for dir in cgroups_named("rrt-parent") {
+        let _ = std::fs::remove_dir(dir);
+    }
+}
+
+#[test]
+fn memory_limits() {
+    need_root!();
+    let resources = json!({"memory": {"limit": 33_554_432, "reservation": 16_777_216, "swap": 50_331_648, "swappiness": 10}});
+    let Some((_c, dir)) = with_resources("memory_limits", "memory", resources) else {
+        return;
+    };
+    assert_eq!(value(&dir, "memory.limit_in_bytes"), "33554432");
+    assert_eq!(value(&dir, "memory.soft_limit_in_bytes"), "16777216");
+    assert_eq!(value(&dir, "memory.swappiness"), "10");
+    if dir.join("memory.memsw.limit_in_bytes").exists() {
+        assert_eq!(value(&dir, "memory.memsw.limit_in_bytes"), "50331648");
+    }
+}
+
+#[test]
+fn a_process_that_exceeds_its_memory_is_killed() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.set(
+            "/linux/resources/memory",
+            json!({"limit": 16_777_216, "swap": 16_777_216}),
+        )
+        .mount("/mnt", "tmpfs", "tmpfs", &["size=100m"])
+        .sh("dd if=/dev/zero of=/mnt/f bs=1M count=64 2>/dev/null; echo $?");
+    });
+    let out = c.run();
+    assert!(
+        out.code == 137 || out.text() == "137" || out.text() == "1",
+        "killed by the kernel: {out}"
+    );
+}
+
+#[test]
+fn pids_limit() {
+    need_root!();
+    let Some((c, dir)) = with_resources("pids_limit", "pids", json!({"pids": {"limit": 7}})) else {
+        return;
+    };
+    assert_eq!(value(&dir, "pids.max"), "7");
+    drop(c);
+    let c = Container::new(|g| {
+        g.set("/linux/resources/pids/limit", 4)
+            .sh("sleep 9 & sleep 9 & sleep 9 & sleep 9 & sleep 9 & wait");
+    });
+    let out = c.run();
+    assert!(out.code != 0 && out.stderr.contains("can't fork"), "{out}");
+}
+
+#[test]
+fn an_unlimited_number_of_pids() {
+    need_root!();
+    let Some((_c, dir)) = with_resources(
+        "an_unlimited_number_of_pids",
+        "pids",
+        json!({"pids": {"limit": -1}}),
+    ) else {
+        return;
+    };
+    assert_eq!(value(&dir, "pids.max"), "max");
+}
+
+#[test]
+fn cpu_limits() {
+    need_root!();
+    let resources = json!({"cpu": {"shares": 512, "quota": 50_000, "period": 200_000}});
+    let Some((_c, dir)) = with_resources("cpu_limits", "cpu", resources) else {
+        return;
+    };
+    assert_eq!(value(&dir, "cpu.shares"), "512");
+    assert_eq!(value(&dir, "cpu.cfs_quota_us"), "50000");
+    assert_eq!(value(&dir, "cpu.cfs_period_us"), "200000");
+}
+
+#[test]
+fn cpuset() {
+    need_root!();
+    let Some((_c, dir)) = with_resources(
+        "cpuset",
+        "cpuset",
+        json!({"cpu": {"cpus": "0", "mems": "0"}}),
+    ) else {
+        return;
+    };
+    assert_eq!(value(&dir, "cpuset.cpus"), "0");
+    assert_eq!(value(&dir, "cpuset.mems"), "0");
+    let c = Container::new(|g| {
+        g.set("/linux/resources/cpu/cpus", "0").sh("nproc");
+    });
+    assert_eq!(c.run().ok().text(), "1");
+}
+
+#[test]
+fn an_impossible_limit_is_a_clear_error() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.set("/linux/resources/cpu/cpus", "4000");
+    });
+    let out = c.run().exits(1);
+    assert!(out.stderr.contains("cpuset.cpus"), "names the file: {out}");
+    c.nothing_left();
+}
+
+#[test]
+fn a_controller_that_is_not_there_is_a_clear_error() {
+    need_root!();
+    if std::path::Path::new("/sys/fs/cgroup/hugetlb").exists() {
+        return skip(
+            "a_controller_that_is_not_there_is_a_clear_error",
+            "this machine has the hugetlb controller",
+        );
+    }
+    let c = Container::new(|g| {
+        g.set(
+            "/linux/resources/hugepageLimits",
+            json!([{"pageSize": "2MB", "limit": 0}]),
+        );
+    });
+    let out = c.run().exits(1);
+    assert!(out.stderr.contains("hugetlb"), "{out}");
+    c.nothing_left();
+}
+
+/// What the deny-all of every config leaves allowed, and nothing else. `mknod` itself needs the capability.
+#[test]
+fn device_rules() {
+    need_root!();
+    let script = "mknod /tmp/zero c 1 5 && head -c 1 /tmp/zero | wc -c
+        mknod /tmp/kmsg c 1 11 || echo no node
+        cat /tmp/kmsg > /dev/null || echo no kmsg
+        mknod /tmp/fuse c 10 229 && cat /tmp/fuse > /dev/null || echo no fuse";
+    let out = |extra: Option<Value>| {
+        let c = Container::new(|g| {
+            g.caps(&["CAP_MKNOD"])
+                .mount("/tmp", "tmpfs", "tmpfs", &[])
+                .sh(script);
+            if let Some(rule) = extra {
+                g.push("/linux/resources/devices", rule);
+            }
+        });
+        c.run()
+    };
+    let default = out(None);
+    assert_eq!(default.lines(), ["1", "no kmsg", "no fuse"], "{default}");
+    assert_eq!(
+        default.stderr.matches("Operation not permitted").count(),
+        2,
+        "{default}"
+    );
+    let more = out(Some(
+        json!({"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}),
+    ));
+    assert!(!more.stdout.contains("no node"), "{more}");
+}
+
+#[test]
+fn the_devices_list() {
+    need_root!();
+    let resources = json!({"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]});
+    let Some((_c, dir)) = with_resources("the_devices_list", "devices", resources) else {
+        return;
+    };
+    let mut lines: Vec<String> = value(&dir, "devices.list")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.sort_unstable();
+    // runc 1.1 lets every container have /dev/net/tun; later ones do not.
+    lines.retain(|l| l != "c 10:200 rwm");
+    let expected = [
+        "b *:* m",
+        "c *:* m",
+        "c 10:229 rw",
+        "c 136:* rwm",
+        "c 1:3 rwm",
+        "c 1:5 rwm",
+        "c 1:7 rwm",
+        "c 1:8 rwm",
+        "c 1:9 rwm",
+        "c 5:0 rwm",
+        "c 5:2 rwm",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn limits_are_there_before_the_program_runs() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.set("/linux/resources/pids/limit", 9)
+            .args(&["cat", "/sys/fs/cgroup/pids/pids.max"]);
+    });
+    assert_eq!(c.run().ok().text(), "9");
+}
+
+#[test]
+fn cgroups_below_the_containers_are_removed_with_it() {
+    need_root!();
+    let c = Container::sleeping();
+    let pid = c.detach();
+    for (_, dir) in cgroup_dirs(pid) {
+        std::fs::create_dir_all(dir.join("inner/most")).unwrap();
+    }
+    c.call(&["delete", "--force"]).ok();
+    c.nothing_left();
+}
