@@ -21,6 +21,8 @@ pub mod draw;
 pub mod driver;
 pub mod exec;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod gate_driver;
 pub mod init;

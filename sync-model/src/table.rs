@@ -1,6 +1,6 @@
 //! The form of the transition table.
 //!
-//! Each machine is one [`machine!`] block: its states in order, what each state does on its side while it lasts,
+//! Each machine is one `machine!` block: its states in order, what each state does on its side while it lasts,
 //! and the messages that lead out of it. The macro makes of it the `match` that decides legality, and the same
 //! rows as data ([`Row`]) for the diagrams, the snapshot and `--explain`. There is no second list to keep equal.
 //!
@@ -252,7 +252,7 @@ impl std::fmt::Debug for StateId {
     }
 }
 
-/// The states of one machine; implemented by [`machine!`] only.
+/// The states of one machine; implemented by `machine!` only.
 pub trait States: Copy + Eq + std::hash::Hash + std::fmt::Debug + Sized + 'static {
     /// Whose they are.
     const ROLE: Role;
