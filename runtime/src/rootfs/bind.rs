@@ -11,7 +11,7 @@ use super::error::MountError;
 use super::path::{Located, Make, Root};
 use super::proc;
 use crate::plan::MountPlan;
-use crate::sys::mount::{SetAttr, attach, clone_tree, set_attr};
+use crate::sys::mount::{SetAttr, attach, clone_tree, describe, set_attr};
 use crate::sys::{self, path as fs};
 
 /// Bind-mounts `source` as `mount` wants it.
@@ -21,13 +21,28 @@ pub fn bind(
     source: &str,
     recursive: bool,
 ) -> Result<(), MountError> {
-    let tree = clone_tree(fs::HERE, source, recursive, source)?;
+    // A missing source is what people get wrong; runc finds out by stat, and says so.
+    let tree =
+        clone_tree(fs::HERE, source, recursive, source).map_err(|error| match error.errno {
+            Errno::ENOENT | Errno::ENOTDIR => sys::Error {
+                call: "stat",
+                ..error
+            },
+            _ => error,
+        })?;
     configure(tree.as_fd(), mount, source)?;
     let target = target(root, mount, tree.as_fd(), source)?;
     proc::check_bind(&target.path, tree.as_fd())?;
-    let shown = &mount.destination;
-    attach(tree.as_fd(), target.fd.as_fd(), shown)
-        .map_err(|error| mismatch(error, tree.as_fd(), target.fd.as_fd()))?;
+    attach(tree.as_fd(), target.fd.as_fd(), "").map_err(|error| {
+        let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
+        let object = describe(source, &mount.destination, flags, "");
+        let errno = mismatch(error.errno, tree.as_fd(), target.fd.as_fd());
+        sys::Error {
+            call: "mount",
+            object,
+            errno,
+        }
+    })?;
     fs::leave_to_exec(target.fd);
     fs::leave_to_exec(tree);
     Ok(())
@@ -62,14 +77,12 @@ fn is_dir(fd: BorrowedFd<'_>, shown: &str) -> sys::Result<bool> {
 }
 
 /// move_mount says EINVAL where mount(2) says ENOTDIR; people know the latter.
-fn mismatch(error: sys::Error, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> sys::Error {
-    if error.errno == Errno::EINVAL && is_dir(tree, "").ok() != is_dir(target, "").ok() {
-        return sys::Error {
-            errno: Errno::ENOTDIR,
-            ..error
-        };
+fn mismatch(errno: Errno, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Errno {
+    if errno == Errno::EINVAL && is_dir(tree, "").ok() != is_dir(target, "").ok() {
+        Errno::ENOTDIR
+    } else {
+        errno
     }
-    error
 }
 
 /// Flags, recursive attributes and propagation, in runc's order.

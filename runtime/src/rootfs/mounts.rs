@@ -114,10 +114,10 @@ impl<'a> Builder<'a> {
         if let Some(name) = self.new_name_in_fresh(dest)? {
             mount::mount(source, name, fstype, flags, data, dest)?;
         } else {
-            let target = self.mount_point(dest, fstype)?;
+            let (target, made) = self.mount_point(dest, fstype)?;
             fs::chdir_fd(target.as_fd(), dest)?;
             self.here = None;
-            let covered_mode = if fstype == "tmpfs" {
+            let covered_mode = if fstype == "tmpfs" && !made {
                 covered_mode(target.as_fd(), data, dest)?
             } else {
                 None
@@ -139,22 +139,23 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The directory to mount on.
-    fn mount_point(&self, dest: &str, fstype: &str) -> Result<OwnedFd, MountError> {
+    /// The directory to mount on, and whether it was made for that.
+    fn mount_point(&self, dest: &str, fstype: &str) -> Result<(OwnedFd, bool), MountError> {
         if matches!(fstype, "proc" | "sysfs") {
             // These must really be where they seem to be: what the runtime later writes below them depends on it.
             proc::check_filesystem(dest, fstype)?;
-            return self
+            let dir = self
                 .root
                 .ensure_dir_plain(dest)
                 .map_err(|error| match error.errno {
                     Errno::ELOOP | Errno::ENOTDIR => MountError::NotADirectory(fstype.to_owned()),
                     _ => error.into(),
-                });
+                })?;
+            return Ok((dir, false));
         }
         let target = self.root.ensure(dest, Make::Dir)?;
         proc::check_filesystem(&target.path, fstype)?;
-        Ok(target.fd)
+        Ok((target.fd, target.made))
     }
 
     /// Makes `dest` in the fresh filesystem that is its parent, and that filesystem the current directory. `None`: no such parent, or the name exists.

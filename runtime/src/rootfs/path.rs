@@ -29,6 +29,8 @@ pub struct Located {
     pub fd: OwnedFd,
     /// Its path in the container, absolute and free of links.
     pub path: String,
+    /// It did not exist and was made.
+    pub made: bool,
 }
 
 /// What a missing target is made as.
@@ -69,6 +71,7 @@ impl Root {
                 return Ok(Located {
                     fd,
                     path: path.to_owned(),
+                    made: false,
                 });
             }
             Err(error) if error.errno == Errno::ELOOP => {}
@@ -76,7 +79,11 @@ impl Root {
         }
         let path = self.expand(path)?;
         let fd = self.open_plain(&path, 0)?;
-        Ok(Located { fd, path })
+        Ok(Located {
+            fd,
+            path,
+            made: false,
+        })
     }
 
     /// Like [`Root::find`], and what is missing is made. An existing target is returned whatever it is.
@@ -86,46 +93,55 @@ impl Root {
                 return Ok(Located {
                     fd,
                     path: path.to_owned(),
+                    made: false,
                 });
             }
             Err(error) if matches!(error.errno, Errno::ELOOP | Errno::ENOENT) => {}
             Err(error) => return Err(error),
         }
+        // Mostly it is only the last component that is missing.
+        let (parent, name) = split(path);
+        if let Ok(dir) = self.open_plain(parent, libc::O_DIRECTORY) {
+            match make_in(dir.as_fd(), name, make, path) {
+                Ok(fd) => {
+                    return Ok(Located {
+                        fd,
+                        path: path.to_owned(),
+                        made: true,
+                    });
+                }
+                // A link that leads nowhere, or there was one on the way.
+                Err(error) if error.errno == Errno::EEXIST => {}
+                Err(error) => return Err(error),
+            }
+        }
         let path = self.expand(path)?;
-        let fd = self.ensure_plain(&path, make)?;
-        Ok(Located { fd, path })
+        let (fd, made) = self.ensure_plain(&path, make)?;
+        Ok(Located { fd, path, made })
     }
 
     /// Like [`Root::ensure`] for a directory, but a link anywhere in `path` is `ELOOP`, and something else than a directory `ENOTDIR`.
     pub fn ensure_dir_plain(&self, path: &str) -> sys::Result<OwnedFd> {
         self.open_plain(path, libc::O_DIRECTORY)
             .or_else(|error| match error.errno {
-                Errno::ENOENT => self.ensure_plain(path, Make::Dir),
+                Errno::ENOENT => self.ensure_plain(path, Make::Dir).map(|(fd, _)| fd),
                 _ => Err(error),
             })
     }
 
-    /// Opens `path`, which has no links, making what is missing, each step below a handle.
-    fn ensure_plain(&self, path: &str, make: Make) -> sys::Result<OwnedFd> {
+    /// Opens `path`, which has no links, making what is missing, each step below a handle. Says whether the last one was missing.
+    fn ensure_plain(&self, path: &str, make: Make) -> sys::Result<(OwnedFd, bool)> {
         match self.open_plain(path, 0) {
             Err(error) if error.errno == Errno::ENOENT => {}
-            done => return done,
+            found => return Ok((found?, false)),
         }
         let (parent, name) = split(path);
-        let dir = self.ensure_plain(parent, Make::Dir)?;
-        let made = match make {
-            Make::Dir => fs::mkdir_at(dir.as_fd(), name, 0o755, path),
-            Make::File => fs::mknod_at(dir.as_fd(), name, SFlag::S_IFREG, 0o755, 0, path),
-        };
-        match made {
-            Err(error) if error.errno != Errno::EEXIST => return Err(error),
-            _ => {}
+        let (dir, _) = self.ensure_plain(parent, Make::Dir)?;
+        match make_in(dir.as_fd(), name, make, path) {
+            // Somebody was faster: fine, if it is no link.
+            Err(error) if error.errno == Errno::EEXIST => Ok((self.open_plain(path, 0)?, false)),
+            made => Ok((made?, true)),
         }
-        // Not a link, whoever may have been here in between: then this is an error.
-        fs::open_how(dir.as_fd(), name, libc::O_PATH, 0, PLAIN).map_err(|error| sys::Error {
-            object: path.to_owned(),
-            ..error
-        })
     }
 
     /// Replaces the links of `path`. Components that do not exist are taken as they are.
@@ -191,6 +207,18 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Makes `name` in `dir` and opens it; `EEXIST` when it is there. Not a link, whoever may have been here in between: then this is an error.
+fn make_in(dir: BorrowedFd<'_>, name: &str, make: Make, shown: &str) -> sys::Result<OwnedFd> {
+    match make {
+        Make::Dir => fs::mkdir_at(dir, name, 0o755, shown)?,
+        Make::File => fs::mknod_at(dir, name, SFlag::S_IFREG, 0o755, 0, shown)?,
+    }
+    fs::open_how(dir, name, libc::O_PATH, 0, PLAIN).map_err(|error| sys::Error {
+        object: shown.to_owned(),
+        ..error
+    })
 }
 
 /// The path as openat2 wants it: relative.

@@ -2,6 +2,7 @@
 //!
 //! `object` in the errors names source and target as the caller knows them: a descriptor's number tells nobody anything.
 
+use std::fmt::Write;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::NixPath;
@@ -73,14 +74,24 @@ pub fn mount(
         MsFlags::from_bits_retain(flags),
         null_if_empty(data),
     )
-    .map_err(|errno| {
-        let object = if source.is_empty() {
-            shown.to_owned()
-        } else {
-            format!("{source} on {shown}")
-        };
-        Error::new("mount", object, errno)
-    })
+    .map_err(|errno| Error::new("mount", describe(source, shown, flags, data), errno))
+}
+
+/// A mount in runc's words: "SOURCE:TARGET, flags: 0x.., data: ..", without what is empty.
+pub fn describe(source: &str, target: &str, flags: u64, data: &str) -> String {
+    let mut text = if source.is_empty() {
+        target.to_owned()
+    } else {
+        format!("{source}:{target}")
+    };
+    // Writing to a String cannot fail.
+    if flags != 0 {
+        let _ = write!(text, ", flags: {flags:#x}");
+    }
+    if !data.is_empty() {
+        let _ = write!(text, ", data: {data}");
+    }
+    text
 }
 
 /// umount2(2) with `MNT_DETACH`.

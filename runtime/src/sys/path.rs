@@ -62,7 +62,7 @@ pub fn open_at(dir: BorrowedFd<'_>, name: &str, flags: OFlag) -> Result<OwnedFd>
 /// mkdirat(2); `shown` names the directory in errors.
 pub fn mkdir_at(dir: BorrowedFd<'_>, name: &str, mode: u32, shown: &str) -> Result<()> {
     nix::sys::stat::mkdirat(dir, name, Mode::from_bits_retain(mode))
-        .map_err(|errno| Error::new("mkdirat", shown, errno))
+        .map_err(|errno| Error::new("mkdir", shown, errno))
 }
 
 /// mknodat(2); `kind` is `S_IFCHR`, `S_IFBLK`, `S_IFIFO` or `S_IFREG`.
@@ -75,7 +75,7 @@ pub fn mknod_at(
     shown: &str,
 ) -> Result<()> {
     nix::sys::stat::mknodat(dir, name, kind, Mode::from_bits_retain(mode), device)
-        .map_err(|errno| Error::new("mknodat", shown, errno))
+        .map_err(|errno| Error::new("mknod", shown, errno))
 }
 
 /// symlinkat(2).
