@@ -55,18 +55,13 @@ fn target(
     tree: BorrowedFd<'_>,
     source: &str,
 ) -> sys::Result<Located> {
-    // Most targets exist, and then nobody needs to know what the source is.
-    match root.find(&mount.destination) {
-        Err(error) if error.errno == Errno::ENOENT => {
-            let make = if is_dir(tree, source)? {
-                Make::Dir
-            } else {
-                Make::File
-            };
-            root.ensure(&mount.destination, make)
-        }
-        found => found,
-    }
+    root.ensure_with(&mount.destination, || {
+        Ok(if is_dir(tree, source)? {
+            Make::Dir
+        } else {
+            Make::File
+        })
+    })
 }
 
 fn is_dir(fd: BorrowedFd<'_>, shown: &str) -> sys::Result<bool> {

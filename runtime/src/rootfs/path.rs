@@ -88,6 +88,15 @@ impl Root {
 
     /// Like [`Root::find`], and what is missing is made. An existing target is returned whatever it is.
     pub fn ensure(&self, path: &str, make: Make) -> sys::Result<Located> {
+        self.ensure_with(path, || Ok(make))
+    }
+
+    /// Like [`Root::ensure`]; `make` is only asked when something is missing.
+    pub fn ensure_with(
+        &self,
+        path: &str,
+        make: impl FnOnce() -> sys::Result<Make>,
+    ) -> sys::Result<Located> {
         match self.open_plain(path, 0) {
             Ok(fd) => {
                 return Ok(Located {
@@ -99,21 +108,23 @@ impl Root {
             Err(error) if matches!(error.errno, Errno::ELOOP | Errno::ENOENT) => {}
             Err(error) => return Err(error),
         }
+        let make = make()?;
         // Mostly it is only the last component that is missing.
         let (parent, name) = split(path);
-        if let Ok(dir) = self.open_plain(parent, libc::O_DIRECTORY) {
-            match make_in(dir.as_fd(), name, make, path) {
-                Ok(fd) => {
-                    return Ok(Located {
-                        fd,
-                        path: path.to_owned(),
-                        made: true,
-                    });
-                }
-                // A link that leads nowhere, or there was one on the way.
-                Err(error) if error.errno == Errno::EEXIST => {}
-                Err(error) => return Err(error),
+        match self
+            .open_plain(parent, libc::O_DIRECTORY)
+            .and_then(|dir| make_in(dir.as_fd(), name, make, path))
+        {
+            Ok(fd) => {
+                return Ok(Located {
+                    fd,
+                    path: path.to_owned(),
+                    made: true,
+                });
             }
+            // More is missing, or there is a link: on the way, or one that leads nowhere.
+            Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ELOOP | Errno::EEXIST) => {}
+            Err(error) => return Err(error),
         }
         let path = self.expand(path)?;
         let (fd, made) = self.ensure_plain(&path, make)?;

@@ -292,3 +292,48 @@ fn cve_2021_30465_targets_swapped_while_mounting() {
         });
     });
 }
+
+/// CVE-2025-52565: the image has its own idea of /dev/console.
+#[test]
+fn cve_2025_52565_console_is_a_link() {
+    in_namespace(|place| {
+        place.file("rootfs/etc/target", "untouched");
+        let mut plan = default_plan(place);
+        // The container's /dev is the image's; only devpts is mounted.
+        plan.mounts.retain(|mount| mount.destination != "/dev");
+        place.link("/etc/target", "rootfs/dev/console");
+        prepare(&plan, &CgroupView::default())
+            .unwrap()
+            .pivot()
+            .unwrap();
+        let pty = crate::tty::Pty::open(None).unwrap();
+        let text = bind_console(pty.slave()).unwrap_err().to_string();
+        assert!(
+            text.ends_with("openat2 /dev/console: too many symbolic links encountered"),
+            "{text}"
+        );
+        assert_eq!(fs::read_to_string("/etc/target").unwrap(), "untouched");
+    });
+    in_namespace(|place| {
+        let plan = default_plan(place);
+        prepare(&plan, &CgroupView::default())
+            .unwrap()
+            .pivot()
+            .unwrap();
+        let pty = crate::tty::Pty::open(None).unwrap();
+        bind_console(pty.slave()).unwrap();
+        finish(&plan).unwrap();
+        let console = fs::metadata("/dev/console").unwrap();
+        assert_eq!(
+            console.rdev(),
+            nix::sys::stat::fstat(pty.slave()).unwrap().st_rdev
+        );
+        assert_eq!(
+            mounts()
+                .into_iter()
+                .filter(|mount| mount.0 == "/dev/console" && mount.3 == "devpts")
+                .count(),
+            1
+        );
+    });
+}
