@@ -161,7 +161,7 @@ fn a_child_can_be_born_in_every_group() {
     let mut table = Vec::new();
     read.read_to_end(&mut table).unwrap();
     pidfd::wait(child.pidfd.as_fd(), false).unwrap();
-    child.has_executed();
+    child.shared.has_executed();
     let mut seen = 0;
     for one in parse::memberships(&table).unwrap() {
         let first = one.controllers.split(',').next().unwrap();

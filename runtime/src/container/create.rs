@@ -22,7 +22,7 @@ use crate::process::{gate, pid_file};
 use crate::rootfs::CgroupView;
 use crate::spec::{self, LoadOptions};
 use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
-use crate::sys::pidfd;
+use crate::sys::{clone, pidfd};
 
 /// `create`
 ///
@@ -144,54 +144,59 @@ impl<'a> Making<'a> {
         let gate = gate::make(self.dir()?.as_fd(), !and_start)
             .map_err(Error::sys("cannot make the start gate"))?;
         let listener = gate.listener.is_some();
+        // If this fails, it has taken back what it made; what it found is not ours to remove.
+        let _made = cgroup::create(&self.cgroups, &self.plan.cgroup.resources)?;
         self.has_cgroups = true;
-        let resources = &self.plan.cgroup.resources;
-        let _made = cgroup::create(&self.cgroups, resources)?;
+        let entrance = cgroup::Entrance::open(&self.cgroups)?;
         let console = self.console.take();
         let has_console = console.is_some();
-        let Init { mut child, wire } = spawn::init(self.plan.init.namespaces, None, gate, console)
+        let Init { child, wire } = spawn::init(self.plan.init.namespaces, &entrance, gate, console)
             .map_err(Error::sys("unable to start init"))?;
-        let watched = child
-            .pidfd
-            .try_clone()
-            .map_err(|e| errno(&e))
-            .map_err(Error::sys("unable to start init"))?;
-        self.init = Some(Peer::new(child.pid, watched));
+        let clone::Child {
+            pid,
+            pidfd,
+            mut shared,
+        } = child;
+        let mut creator = Creator::new(Wire::to_init(wire, Peer::new(pid, pidfd)), ());
+        let done = self.converse(&mut creator, pid, listener, has_console, and_start);
+        self.init = creator.into_peer();
+        done.map_err(|error| match shared.refused_at() {
+            Some((place, errno)) => entrance.refusal(place, errno).into(),
+            None => self.real_cause(error),
+        })?;
+        // It has answered, so it has executed: its memory is its own.
+        shared.has_executed();
+        Ok(())
+    }
+
+    /// The handshake, and what is to be done between its messages.
+    fn converse(
+        &mut self,
+        creator: &mut Creator<()>,
+        pid: i32,
+        listener: bool,
+        console: bool,
+        and_start: bool,
+    ) -> Result<(), Error> {
         // From here on `delete` finds it.
-        let stat = proc_stat(child.pid).map_err(Error::sys("cannot look at init"))?;
-        self.record.init_process_pid = child.pid;
+        let stat = proc_stat(pid).map_err(Error::sys("cannot look at init"))?;
+        self.record.init_process_pid = pid;
         self.record.init_process_start = stat.map_or(0, |stat| stat.start_time);
         self.write_record()?;
-        cgroup::join(&self.cgroups, child.pid)?;
-
-        let pid = child.pid;
-        let config = self.init_config(listener, has_console)?;
-        let peer = Peer::new(
-            pid,
-            child
-                .pidfd
-                .try_clone()
-                .map_err(|e| errno(&e))
-                .map_err(Error::sys("unable to start init"))?,
-        );
-        let mut creator = Creator::new(Wire::to_init(wire, peer), ());
+        let config = self.init_config(listener, console)?;
         let features = Features::NONE.with_if(Features::START_ON_WIRE, and_start);
-        let done = (|| {
-            creator.begin(features, log_level(), config)?;
-            cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
-            creator.wait_ready()?;
-            // It has answered, so it has executed: its memory is its own.
-            child.has_executed();
-            creator.run(and_start)?;
-            if let Some(path) = &self.args.pid_file {
-                pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
-            }
-            if and_start {
-                creator.wait_executed()?;
-            }
-            Ok(())
-        })();
-        done.map_err(|error| self.real_cause(error))
+        creator.begin(features, log_level(), config)?;
+        // While init mounts.
+        cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
+        creator.wait_ready()?;
+        creator.run(and_start)?;
+        if let Some(path) = &self.args.pid_file {
+            pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
+        }
+        if and_start {
+            creator.wait_executed()?;
+        }
+        Ok(())
     }
 
     /// A death without a word may be the OOM killer's work; the cgroup knows.
@@ -309,11 +314,4 @@ fn log_level() -> Level {
     } else {
         Level::Info
     }
-}
-
-fn errno(error: &std::io::Error) -> crate::sys::Error {
-    let errno = error
-        .raw_os_error()
-        .map_or(nix::errno::Errno::EIO, nix::errno::Errno::from_raw);
-    crate::sys::Error::new("fcntl", "F_DUPFD_CLOEXEC", errno)
 }

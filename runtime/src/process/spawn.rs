@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::gate::Gate;
+use crate::cgroup::Entrance;
 use crate::plan::Namespaces;
-use crate::sys::clone::{Child, FIRST_FD, Spawn, spawn};
+use crate::sys::clone::{Child, FIRST_FD, Spawn, spawn_in};
 use crate::sys::{Error, Result, sealed_exe};
 
 /// `argv` of init. The first is what `ps` shows.
@@ -35,14 +36,14 @@ pub struct Init {
     pub wire: OwnedFd,
 }
 
-/// Starts init in new `namespaces`. What init got is closed here when this returns: the end of a descriptor that only
+/// Starts init in new `namespaces` and in its `cgroups`. What init got is closed here when this returns: the end of a descriptor that only
 /// init holds tells of its death.
 ///
 /// # Errors
 /// That of the call that failed; nothing is left.
 pub fn init(
     namespaces: Namespaces,
-    cgroup: Option<BorrowedFd<'_>>,
+    cgroups: &Entrance,
     gate: Gate,
     console: Option<OwnedFd>,
 ) -> Result<Init> {
@@ -64,16 +65,16 @@ pub fn init(
     .flatten()
     .map(AsFd::as_fd)
     .collect();
-    let child = spawn(&Spawn {
+    let what = Spawn {
         // The cgroup namespace is unshared by init itself, when it is in its cgroup.
         namespaces: namespaces.0 & !Namespaces::CGROUP,
-        cgroup,
+        cgroup: cgroups.v2(),
         program: program.as_fd(),
         args: &ARGS,
         env: &[],
         fds: &fds,
-    })
-    .map_err(|error| explain(error, namespaces))?;
+    };
+    let child = spawn_in(&what, &cgroups.tasks()).map_err(|error| explain(error, namespaces))?;
     Ok(Init { child, wire })
 }
 

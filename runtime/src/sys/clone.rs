@@ -22,11 +22,17 @@ pub struct Child {
     pub pid: i32,
     /// Close-on-exec.
     pub pidfd: OwnedFd,
-    // What the child may still be reading until it has executed its new image.
+    /// What it may still be reading until it has executed its new image.
+    pub shared: Shared,
+}
+
+/// The memory that a child shares with its parent until it has executed its new image.
+#[derive(Debug)]
+pub struct Shared {
     memory: Option<Box<Memory>>,
 }
 
-impl Child {
+impl Shared {
     /// Says that the child has executed its new image (it sent a message, or it is dead), so that the memory that it
     /// shared may be used again.
     pub fn has_executed(&mut self) {
@@ -43,7 +49,7 @@ impl Child {
     }
 }
 
-impl Drop for Child {
+impl Drop for Shared {
     fn drop(&mut self) {
         // Not known to have executed: the child may still read it. A few KiB, once, on a failing path.
         if let Some(memory) = self.memory.take() {
@@ -102,7 +108,7 @@ pub fn spawn(what: &Spawn<'_>) -> Result<Child> {
 /// was measured (`cgroup_procs_write_start` in kernel/cgroup/cgroup.c).
 ///
 /// # Errors
-/// As [`spawn`]. A refused write shows as [`EXEC_FAILED`], and [`Child::refused_at`] tells which.
+/// As [`spawn`]. A refused write shows as [`EXEC_FAILED`], and [`Shared::refused_at`] tells which.
 pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
     let mut strings: Vec<CString> = what.args.iter().map(|s| CString::from(*s)).collect();
     strings.extend(what.env.iter().cloned());
@@ -154,7 +160,9 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
         pid: i32::try_from(pid).unwrap_or(-1),
         // SAFETY: clone3 succeeded with CLONE_PIDFD: the kernel stored a new descriptor, which nobody else owns.
         pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
-        memory: Some(memory),
+        shared: Shared {
+            memory: Some(memory),
+        },
     })
 }
 
@@ -325,7 +333,7 @@ mod tests {
         };
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
-        child.has_executed();
+        child.shared.has_executed();
         status
     }
 
@@ -368,13 +376,13 @@ mod tests {
         let mut child = spawn_in(&what, &enter).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
         assert!(matches!(status, WaitStatus::Exited(_, EXEC_FAILED)));
-        assert_eq!(child.refused_at(), Some((1, Errno::EBADF)));
-        child.has_executed();
+        assert_eq!(child.shared.refused_at(), Some((1, Errno::EBADF)));
+        child.shared.has_executed();
 
         let child = spawn_in(&what, &enter[..1]).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
         assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
-        assert_eq!(child.refused_at(), None);
+        assert_eq!(child.shared.refused_at(), None);
     }
 
     #[test]
@@ -390,7 +398,7 @@ mod tests {
         };
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
-        child.has_executed();
+        child.shared.has_executed();
         assert!(
             matches!(status, WaitStatus::Exited(_, EXEC_FAILED)),
             "{status:?}"
