@@ -3,25 +3,29 @@
 mod features;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::os::fd::AsFd;
 
-use super::{Failure, Outcome, SPEC_VERSION, VERSION};
+use nix::errno::Errno;
+
+use super::{Outcome, SPEC_VERSION, VERSION};
 use crate::container::StateView;
 use crate::log::push_json;
 
 pub use features::features;
 
-/// Prints `text` on stdout: the whole of a command's output, in one go.
+/// Prints `text` on stdout: the whole of a command's output, in one write where the kernel takes it whole. Not by
+/// std's stdout, which would make two writes of a text that does not end in a newline.
 pub(super) fn print(text: &str) -> Outcome {
-    let mut stdout = std::io::stdout().lock();
-    // Flushed here: the program leaves by the C library, which does not know of this buffer.
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Ok(()) => Ok(0),
-        Err(e) => Err(Failure::new(format!("write /dev/stdout: {e}"))),
+    let stdout = std::io::stdout();
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match nix::unistd::write(stdout.as_fd(), rest) {
+            Ok(n) => rest = &rest[n..],
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(crate::sys::Error::new("write", "/dev/stdout", errno).into()),
+        }
     }
+    Ok(0)
 }
 
 /// `--version`.
