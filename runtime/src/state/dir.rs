@@ -13,7 +13,7 @@ use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
 
 use super::{Error, Id, Record, Result};
 use crate::process::gate;
-use crate::sys;
+use crate::sys::{self, lock};
 
 /// The record's file in the directory.
 const RECORD: &str = "state.json";
@@ -26,8 +26,11 @@ const OTHERS: [&str; 2] = [gate::SOCKET, RECORD_TMP];
 /// A record is a few KiB; more than this is not one.
 const RECORD_MAX: u64 = 4 << 20;
 
-/// A state directory, open. The lock, where taken, lasts as long as this handle (flock(2) on the directory itself:
-/// no file to make, and nothing to clean up).
+/// The byte of the directory whose lock says that the creator lives.
+const CREATOR: i64 = 0;
+
+/// A state directory, open. Its creator's handle holds a lock of the directory itself as long as it is open: no file to
+/// make, and who asks for it takes nothing that could stand in a creator's way.
 #[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
@@ -73,13 +76,20 @@ impl Dir {
             }
             Err(e) => return Err(fail("cannot make the state directory", "mkdir", &path)(e)),
         }
+        // Another command may see the directory before the lock, and take the container for one whose creator died. If it
+        // removes the directory, the first `write` fails, with nothing made yet.
         let dir = Self::open_path(root, id)?;
-        // A deleter may hold the lock of the empty directory for a moment, only to remove it: then the first `write`
-        // fails, with nothing made yet.
-        if !dir.try_lock()? {
-            return Err(Error::Locked(id.to_string()));
+        match lock::hold(dir.fd.as_fd(), CREATOR) {
+            Ok(true) => Ok(dir),
+            // Nobody takes it but creators, of which mkdir lets through one.
+            Ok(false) => Err(Error::Locked(id.to_string())),
+            Err(source) => {
+                let what = "cannot lock the state directory";
+                // Nothing is in it yet.
+                let _ = remove_dir(&path);
+                Err(Error::Sys { what, source })
+            }
         }
-        Ok(dir)
     }
 
     /// Opens the state directory of an existing container, without the lock.
@@ -110,53 +120,12 @@ impl Dir {
         self.root.join(self.id.as_str())
     }
 
-    /// Takes the lock if nobody has it. `false`: another process works on this container.
-    pub fn try_lock(&self) -> Result<bool> {
-        match self.flock(nix::libc::LOCK_EX | nix::libc::LOCK_NB) {
-            Ok(()) => Ok(true),
-            Err(Errno::EWOULDBLOCK) => Ok(false),
-            Err(e) => Err(fail(
-                "cannot lock the state directory",
-                "flock",
-                &self.path(),
-            )(e)),
-        }
-    }
-
-    /// Does its creator hold the lock? Changes nothing: a shared lock is taken and given back, and creators come before
-    /// anybody can look.
+    /// Does the creator live, and work on this container?
     pub fn is_locked(&self) -> Result<bool> {
-        match self.flock(nix::libc::LOCK_SH | nix::libc::LOCK_NB) {
-            Ok(()) => self.flock(nix::libc::LOCK_UN).map(|()| false),
-            Err(Errno::EWOULDBLOCK) => return Ok(true),
-            Err(errno) => Err(errno),
-        }
-        .map_err(fail(
-            "cannot ask for the state directory's lock",
-            "flock",
-            &self.path(),
-        ))
-    }
-
-    /// Waits for the lock; its holders hold it for bounded work, or die.
-    pub fn lock(&self) -> Result<()> {
-        loop {
-            match self.flock(nix::libc::LOCK_EX) {
-                Ok(()) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(e) => {
-                    return Err(fail(
-                        "cannot lock the state directory",
-                        "flock",
-                        &self.path(),
-                    )(e));
-                }
-            }
-        }
-    }
-
-    fn flock(&self, how: i32) -> std::result::Result<(), Errno> {
-        crate::sys::flock(self.fd.as_fd(), how)
+        lock::is_held(self.fd.as_fd(), CREATOR).map_err(|source| Error::Sys {
+            what: "cannot ask for the state directory's lock",
+            source,
+        })
     }
 
     /// The directory's owner.

@@ -183,10 +183,39 @@ fn of_many_creators_one_wins() {
 fn the_lock_lasts_as_long_as_its_holder() {
     let root = Root::new();
     let creator = Dir::create_exclusive(&root.0, &id("a")).unwrap();
-    let deleter = Dir::open(&root.0, &id("a")).unwrap();
-    assert!(!deleter.try_lock().unwrap());
+    let other = Dir::open(&root.0, &id("a")).unwrap();
+    assert!(other.is_locked().unwrap());
+    assert!(other.is_locked().unwrap(), "who asks changes nothing");
     drop(creator);
-    assert!(deleter.try_lock().unwrap());
+    assert!(!other.is_locked().unwrap());
+}
+
+/// `list` and `state` look at containers that are being made: no creator may fail of it.
+#[test]
+fn who_looks_does_not_hinder_a_creator() {
+    let root = Root::new();
+    fs::create_dir_all(&root.0).unwrap();
+    let done = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while done.load(Ordering::Relaxed) == 0 {
+                    if let Ok(dir) = Dir::open(&root.0, &id("a")) {
+                        let _ = dir.is_locked().unwrap();
+                    }
+                }
+            });
+        }
+        let failed: Vec<_> = (0..2000)
+            .filter_map(|_| {
+                Dir::create_exclusive(&root.0, &id("a"))
+                    .and_then(Dir::remove)
+                    .err()
+            })
+            .collect();
+        done.store(1, Ordering::Relaxed);
+        assert!(failed.is_empty(), "{failed:?}");
+    });
 }
 
 #[test]

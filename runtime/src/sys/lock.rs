@@ -17,14 +17,16 @@ fn range(byte: i64) -> libc::flock {
     lock
 }
 
-/// Takes the lock of `byte`; false: somebody else has it.
-///
-/// # Errors
-/// The errno of fcntl.
-pub fn try_lock(file: BorrowedFd<'_>, byte: i64) -> Result<bool> {
-    let lock = range(byte);
+fn set(file: BorrowedFd<'_>, byte: i64, lock: &libc::flock) -> Result<bool> {
     // SAFETY: `lock` is a valid flock, read only.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } == 0 {
+    if unsafe {
+        libc::fcntl(
+            file.as_raw_fd(),
+            libc::F_OFD_SETLK,
+            std::ptr::from_ref(lock),
+        )
+    } == 0
+    {
         return Ok(true);
     }
     match Errno::last() {
@@ -35,6 +37,25 @@ pub fn try_lock(file: BorrowedFd<'_>, byte: i64) -> Result<bool> {
             errno,
         )),
     }
+}
+
+/// Takes the lock of `byte`; false: somebody else has it.
+///
+/// # Errors
+/// The errno of fcntl.
+pub fn try_lock(file: BorrowedFd<'_>, byte: i64) -> Result<bool> {
+    set(file, byte, &range(byte))
+}
+
+/// Takes a shared lock of `byte`, for which the file need not be open for writing: on a directory, say. [`is_held`] tells
+/// of it. False: somebody has the byte for himself.
+///
+/// # Errors
+/// The errno of fcntl.
+pub fn hold(file: BorrowedFd<'_>, byte: i64) -> Result<bool> {
+    let mut lock = range(byte);
+    lock.l_type = libc::F_RDLCK as i16;
+    set(file, byte, &lock)
 }
 
 /// Does somebody else hold the lock of `byte`? Changes nothing.

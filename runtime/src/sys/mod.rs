@@ -13,7 +13,6 @@ pub mod close;
 pub mod creds;
 mod error;
 pub mod fd;
-mod file;
 pub mod lock;
 pub mod mount;
 pub mod net;
@@ -27,7 +26,6 @@ mod time;
 pub mod tty;
 
 pub use error::{Error, Result};
-pub use file::flock;
 pub use own::{open_standard_streams, set_name, setsid, unshare};
 pub use seal::sealed_exe;
 pub use time::local_offset;
