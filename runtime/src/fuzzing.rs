@@ -215,3 +215,8 @@ fn texts(plan: &Plan) -> impl Iterator<Item = &String> {
         )
         .chain(plan.cgroup.path.iter().chain(&cpu.cpus).chain(&cpu.mems))
 }
+
+/// Lines of /proc/self/mountinfo and /proc/self/cgroup from anywhere: no panic, and what is accepted means one thing.
+pub fn mountinfo(data: &[u8]) {
+    crate::cgroup::parse::fuzz_mountinfo(data);
+}

@@ -1,14 +1,17 @@
 //! Pause, resume, and the question whether a container is paused.
 
-use std::os::fd::AsFd;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
 
 use super::error::{Error, Result};
 use super::path::CgroupPaths;
+use super::walk::{Visit, walk};
 use super::{file, parse};
 use crate::sys;
 
@@ -90,6 +93,37 @@ pub fn thaw(paths: &CgroupPaths) -> Result<()> {
         controller: "freezer",
     })?;
     file::write_file(&format!("{directory}/cgroup.freeze"), "0")
+}
+
+/// Thaws the container's group and every v1 group below it: what the kernel's SIGKILL needs to take effect. Groups that
+/// are gone, and hosts without a v1 freezer, are no error: a v2 group's frozen processes die without thawing.
+pub(super) fn thaw_all(paths: &CgroupPaths) -> Result<()> {
+    match paths.get("freezer") {
+        Some(directory) => Ok(walk(directory, &mut Thaw)?),
+        None => Ok(()),
+    }
+}
+
+struct Thaw;
+
+impl Visit for Thaw {
+    fn enter(&mut self, group: BorrowedFd<'_>) -> sys::Result<()> {
+        let error = |call, errno| sys::Error::new(call, "freezer.state", errno);
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let done = openat(group, c"freezer.state", flags, Mode::empty())
+            .map_err(|errno| error("open", errno))
+            .and_then(|fd| {
+                nix::unistd::write(&fd, b"THAWED").map_err(|errno| error("write", errno))
+            });
+        match done {
+            Err(error) if !matches!(error.errno, Errno::ENOENT | Errno::ENODEV) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn leave(&mut self, _parent: BorrowedFd<'_>, _name: &CString) -> sys::Result<()> {
+        Ok(())
+    }
 }
 
 fn freeze_v1(directory: &str, patience: Duration) -> Result<()> {

@@ -54,10 +54,8 @@ pub fn kill_all(paths: &CgroupPaths) -> Result<()> {
             kill_one_by_one(paths, false)
         };
     }
-    // A process frozen by v1 dies only when it thaws.
-    if paths.get("freezer").is_some() {
-        gone_is_fine(freezer::thaw(paths))?;
-    }
+    // A process frozen by v1 dies only when it thaws; the container may have frozen groups of its own making.
+    freezer::thaw_all(paths)?;
     kill_one_by_one(paths, killed)
 }
 
@@ -88,7 +86,7 @@ fn kill_one_by_one(paths: &CgroupPaths, killed_v2: bool) -> Result<()> {
         let frozen = freezer::freeze_within(paths, FREEZE_PATIENCE).is_ok();
         let pids = left()?;
         let done = kill_verified(lead, &pids);
-        gone_is_fine(freezer::thaw(paths))?;
+        freezer::thaw_all(paths)?;
         done?;
         if frozen {
             // Nothing could fork between the look and the signal, and nothing runs again but to die.
@@ -192,18 +190,4 @@ pub fn oom_kills(paths: &CgroupPaths) -> Option<u64> {
     };
     let text = file::read_line(&path).ok()?;
     parse::flat_keyed(text.as_bytes(), "oom_kill")
-}
-
-/// A group that is gone has nobody to thaw.
-fn gone_is_fine(result: Result<()>) -> Result<()> {
-    match result {
-        Err(Error::Write { source, .. })
-            if matches!(source.errno, Errno::ENOENT | Errno::ENODEV) =>
-        {
-            Ok(())
-        }
-        // Without a freezer there is nothing frozen.
-        Err(Error::NoController { .. }) => Ok(()),
-        other => other,
-    }
 }

@@ -190,3 +190,150 @@ pub fn fuzz_mountinfo(bytes: &[u8]) {
         assert!(found.iter().all(|&pid| pid >= 0));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// As the kernel's `mangle` writes a name in mountinfo.
+    fn escape(name: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for &byte in name {
+            if b" \t\n\\#".contains(&byte) {
+                out.extend_from_slice(format!("\\{byte:03o}").as_bytes());
+            } else {
+                out.push(byte);
+            }
+        }
+        out
+    }
+
+    fn path() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![3 => any::<u8>().prop_filter("no NUL", |byte| *byte != 0), 1 => prop::sample::select(&b" \t\n\\#/"[..])];
+        prop::collection::vec(byte, 0..40).prop_map(|mut rest| {
+            rest.insert(0, b'/');
+            rest
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn mountinfo_round_trip(
+            root in path(),
+            mount_point in path(),
+            optional in prop::collection::vec("(shared|master|propagate_from):[0-9]{1,4}|unbindable", 0..4),
+            fstype in "[a-z0-9.]{1,8}",
+            source in "[a-z0-9/]{0,8}",
+            options in "[a-z0-9=,]{1,20}",
+        ) {
+            let mut line = b"36 35 98:0 ".to_vec();
+            line.extend(escape(&root));
+            line.push(b' ');
+            line.extend(escape(&mount_point));
+            line.extend(b" rw,noatime ");
+            for field in &optional {
+                line.extend(field.as_bytes());
+                line.push(b' ');
+            }
+            line.extend(format!("- {fstype} {source} {options}").as_bytes());
+            let found = mount(&line).unwrap();
+            prop_assert_eq!(found.root, root);
+            prop_assert_eq!(found.mount_point, mount_point);
+            prop_assert_eq!(found.fstype, fstype.as_bytes());
+            prop_assert_eq!(found.super_options, options.as_bytes());
+            // No proper part of a line, cut at a blank, is a line.
+            for (at, _) in line.iter().enumerate().filter(|(_, byte)| **byte == b' ') {
+                prop_assert!(mount(&line[..at]).is_err(), "{:?}", String::from_utf8_lossy(&line[..at]));
+            }
+        }
+
+        #[test]
+        fn memberships_round_trip(
+            lines in prop::collection::vec((1u32..200, "[a-z=]{1,8}(,[a-z_]{1,8}){0,2}", "/[^\n\0]{0,30}"), 0..12),
+            own in "/[^\n\0]{0,30}",
+        ) {
+            let mut text = String::new();
+            for (id, controllers, path) in &lines {
+                text.push_str(&format!("{id}:{controllers}:{path}\n"));
+            }
+            text.push_str(&format!("0::{own}\n"));
+            let found = memberships(text.as_bytes()).unwrap();
+            prop_assert_eq!(found.len(), lines.len() + 1);
+            for (one, (id, controllers, path)) in found.iter().zip(&lines) {
+                prop_assert_eq!((one.id, one.controllers, one.path), (*id, controllers.as_str(), path.as_str()));
+            }
+            prop_assert_eq!(found.last().unwrap().path, own.as_str());
+        }
+
+        #[test]
+        fn junk_is_survived(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"0:/ -\\17\n,"[..])], 0..200)) {
+            fuzz_mountinfo(&bytes);
+        }
+
+        #[test]
+        fn pids_round_trip(numbers in prop::collection::vec(0..i32::MAX, 0..50)) {
+            let text: String = numbers.iter().map(|pid| format!("{pid}\n")).collect();
+            prop_assert_eq!(pids(text.as_bytes()).unwrap(), numbers);
+        }
+    }
+
+    #[test]
+    fn this_machine() {
+        let table = std::fs::read("/proc/self/mountinfo").unwrap();
+        for (number, line) in lines(&table) {
+            mount(line).unwrap_or_else(|what| panic!("line {number}: {what}"));
+        }
+        memberships(&std::fs::read("/proc/self/cgroup").unwrap()).unwrap();
+    }
+
+    #[test]
+    fn malformed_lines_are_named() {
+        for (line, what) in [
+            ("", "no mount id"),
+            ("x 1 0:1 / /a rw - t s o", "the mount id is not a number"),
+            ("+1 1 0:1 / /a rw - t s o", "the mount id is not a number"),
+            ("1 1 01 / /a rw - t s o", "the device has no ':'"),
+            (
+                "1 1 0:1 / a rw - t s o",
+                "the mount point does not start with '/'",
+            ),
+            (
+                "1 1 0:1 / /a\\04 rw - t s o",
+                "a '\\' without three octal digits",
+            ),
+            (
+                "1 1 0:1 / /a\\777 rw - t s o",
+                "an octal escape above \\377",
+            ),
+            ("1 1 0:1 / /a rw shared:1", "no separator '-'"),
+            (
+                "1 1 0:1 / /a rw - t s o more",
+                "more fields than documented",
+            ),
+        ] {
+            assert_eq!(mount(line.as_bytes()), Err(what), "{line}");
+        }
+        for (text, line) in [
+            ("0::x", 1),
+            ("1:cpu:/\n2:/\n", 2),
+            ("-1:cpu:/", 1),
+            ("0:cpu:/", 1),
+            ("7::/", 1),
+            ("1:cpu:/\n\n", 2),
+        ] {
+            assert_eq!(
+                memberships(text.as_bytes()).unwrap_err().0,
+                line,
+                "{text:?}"
+            );
+        }
+        assert_eq!(pids(b"1\n-2\n"), Err((2, "not a process id")));
+        assert_eq!(
+            flat_keyed(b"oom_kill_disable 1\noom_kill 7\n", "oom_kill"),
+            Some(7)
+        );
+        assert_eq!(flat_keyed(b"oom_kill_disable 1\n", "oom_kill"), None);
+    }
+}
