@@ -13,9 +13,20 @@ object! {
         hostname: Str<'de> = "hostname",
         domainname: Str<'de> = "domainname",
         mounts: Vec<Mount<'de>> = "mounts",
-        hooks: Section = "hooks",
+        hooks: Hooks = "hooks",
         annotations: Map<'de, Str<'de>> = "annotations",
         linux: Linux<'de> = "linux",
+    }
+}
+
+object! {
+    Hooks {
+        prestart: List = "prestart",
+        create_runtime: List = "createRuntime",
+        create_container: List = "createContainer",
+        start_container: List = "startContainer",
+        poststart: List = "poststart",
+        poststop: List = "poststop",
     }
 }
 

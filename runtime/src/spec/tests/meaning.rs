@@ -1,0 +1,444 @@
+//! What accepted configs mean.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::*;
+
+#[test]
+fn the_template_becomes_a_plan() {
+    let plan = with(|_| {}).unwrap();
+    assert_eq!(plan.oci_version, VERSION);
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    assert_eq!(plan.cgroup.path, None);
+    assert_eq!(
+        plan.cgroup.resources,
+        Resources {
+            devices: vec![DeviceRule {
+                allow: false,
+                kind: None,
+                major: None,
+                minor: None,
+                read: true,
+                write: true,
+                mknod: true,
+            }],
+            ..Resources::default()
+        }
+    );
+
+    let init = plan.init;
+    assert_eq!(init.hostname.as_deref(), Some("runc"));
+    assert_eq!(init.domainname, None);
+    assert_eq!(
+        init.namespaces.0,
+        Namespaces::PID
+            | Namespaces::NETWORK
+            | Namespaces::IPC
+            | Namespaces::UTS
+            | Namespaces::MOUNT
+            | if template(false).contains("\"cgroup\"\n") {
+                Namespaces::CGROUP
+            } else {
+                0
+            }
+    );
+
+    let process = init.process;
+    let caps = 1 << 29 | 1 << 5 | 1 << 10;
+    assert_eq!(
+        process,
+        ProcessPlan {
+            args: vec!["sh".into()],
+            env: vec![
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
+                "TERM=xterm".into()
+            ],
+            cwd: "/".into(),
+            uid: 0,
+            gid: 0,
+            additional_gids: vec![],
+            umask: 0o022,
+            capabilities: Some(Capabilities {
+                bounding: caps,
+                effective: caps,
+                inheritable: 0,
+                permitted: caps,
+                ambient: caps,
+            }),
+            rlimits: vec![Rlimit {
+                resource: libc::RLIMIT_NOFILE,
+                soft: 1024,
+                hard: 1024
+            }],
+            no_new_privileges: true,
+            oom_score_adj: None,
+            terminal: false,
+            console_size: None,
+        }
+    );
+
+    let rootfs = init.rootfs;
+    assert_eq!(rootfs.path, "/bundle/rootfs");
+    assert!(rootfs.readonly && rootfs.setup_dev && !rootfs.no_pivot);
+    assert_eq!(rootfs.propagation, libc::MS_SLAVE | libc::MS_REC);
+    assert_eq!(rootfs.masked_paths.len(), 10);
+    assert_eq!(rootfs.readonly_paths.len(), 5);
+    let nodes: Vec<_> = rootfs
+        .devices
+        .iter()
+        .map(|node| (node.path.as_str(), node.major, node.minor, node.mode))
+        .collect();
+    assert_eq!(
+        nodes,
+        [
+            ("/dev/null", 1, 3, 0o666),
+            ("/dev/random", 1, 8, 0o666),
+            ("/dev/full", 1, 7, 0o666),
+            ("/dev/tty", 5, 0, 0o666),
+            ("/dev/zero", 1, 5, 0o666),
+            ("/dev/urandom", 1, 9, 0o666),
+        ]
+    );
+    let mounts: Vec<_> = rootfs
+        .mounts
+        .iter()
+        .map(|mount| (mount.destination.as_str(), mount.flags, mount.data.as_str()))
+        .collect();
+    let locked = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    assert_eq!(
+        mounts,
+        [
+            ("/proc", 0, ""),
+            (
+                "/dev",
+                libc::MS_NOSUID | libc::MS_STRICTATIME,
+                "mode=755,size=65536k"
+            ),
+            (
+                "/dev/pts",
+                libc::MS_NOSUID | libc::MS_NOEXEC,
+                "newinstance,ptmxmode=0666,mode=0620,gid=5"
+            ),
+            ("/dev/shm", locked, "mode=1777,size=65536k"),
+            ("/dev/mqueue", locked, ""),
+            ("/sys", locked | libc::MS_RDONLY, ""),
+            (
+                "/sys/fs/cgroup",
+                locked | libc::MS_RELATIME | libc::MS_RDONLY,
+                ""
+            ),
+        ]
+    );
+    assert_eq!(rootfs.mounts[6].kind, MountKind::Cgroup);
+    assert_eq!(
+        rootfs.mounts[3].kind,
+        MountKind::Filesystem {
+            fstype: "tmpfs".into(),
+            source: "shm".into()
+        }
+    );
+}
+
+#[test]
+fn what_runc_warns_of() {
+    let plan = with(|config| {
+        config["process"]["capabilities"] =
+            json!({"bounding": ["KILL", "CAP_FOO", "CAP_KILL"], "ambient": ["cap_kill", "CAP_FOO"]});
+        config["linux"]["resources"]["memory"] = json!({"kernel": 1});
+        set(config, "/mounts/-", json!({"destination": "mnt", "type": "tmpfs"}));
+    })
+    .unwrap();
+    assert_eq!(
+        plan.warnings,
+        [
+            "ignoring unknown or unavailable capabilities: [CAP_FOO KILL cap_kill]",
+            "mount destination mnt is not absolute. Support for non-absolute mount destinations will be removed in a future \
+             release.",
+            "Kernel memory settings are ignored and will be removed",
+        ]
+    );
+    assert_eq!(plan.init.process.capabilities.unwrap().bounding, 1 << 5);
+    assert_eq!(plan.init.rootfs.mounts[7].destination, "/mnt");
+}
+
+#[test]
+fn a_process_in_full() {
+    let process = with(|config| {
+        config["process"] = json!({
+            "terminal": true, "consoleSize": {"height": 24, "width": 80},
+            "user": {"uid": 1, "gid": 2, "umask": 63, "additionalGids": [3, 4]},
+            "args": ["a", "", "b\u{7f}"], "cwd": "/a/../b/",
+            "env": ["A=1", "B=2", "A=3", "C=", "C=4"],
+            "oomScoreAdj": -1000, "noNewPrivileges": false,
+            "rlimits": [{"type": "RLIMIT_CORE", "soft": 0, "hard": u64::MAX}],
+        });
+    })
+    .unwrap()
+    .init
+    .process;
+    assert_eq!(
+        process,
+        ProcessPlan {
+            args: vec!["a".into(), String::new(), "b\u{7f}".into()],
+            env: vec!["B=2".into(), "A=3".into(), "C=4".into()],
+            cwd: "/a/../b/".into(),
+            uid: 1,
+            gid: 2,
+            additional_gids: vec![3, 4],
+            umask: 0o77,
+            capabilities: None,
+            rlimits: vec![Rlimit {
+                resource: libc::RLIMIT_CORE,
+                soft: 0,
+                hard: u64::MAX
+            }],
+            no_new_privileges: false,
+            oom_score_adj: Some(-1000),
+            terminal: true,
+            console_size: Some((24, 80)),
+        }
+    );
+}
+
+#[test]
+fn the_last_of_an_environment_name_stays_at_its_place_however_many_there_are() {
+    for count in [3_usize, 64, 65, 1000] {
+        let env: Vec<String> = (0..count)
+            .map(|n| format!("V{}={n}", n % count.div_ceil(2)))
+            .collect();
+        let last: Vec<String> = env[count - count.div_ceil(2)..].to_vec();
+        let plan = at("/process/env", json!(env)).unwrap();
+        assert_eq!(plan.init.process.env, last, "{count}");
+    }
+}
+
+#[test]
+fn mounts_in_full() {
+    let mount = |mount: Value| {
+        let plan = at("/mounts", json!([mount])).unwrap();
+        plan.init.rootfs.mounts.into_iter().next().unwrap()
+    };
+    assert_eq!(
+        mount(json!({
+            "destination": "/a/./b//", "type": "none", "source": "src/../x",
+            "options": ["ro", "rbind", "rw", "nosuid", "suid", "nosuid", "rprivate", "shared", "rro", "rnoatime", "rexec",
+                "rrw", "symfollow", "defaults"],
+        })),
+        MountPlan {
+            destination: "/a/b".into(),
+            kind: MountKind::Bind {
+                source: "/bundle/x".into(),
+                recursive: true
+            },
+            flags: libc::MS_NOSUID,
+            cleared: libc::MS_RDONLY | 0x100,
+            propagation: vec![libc::MS_PRIVATE | libc::MS_REC, libc::MS_SHARED],
+            rec_attr_set: libc::MOUNT_ATTR_NOATIME,
+            rec_attr_clear: libc::MOUNT_ATTR__ATIME
+                | libc::MOUNT_ATTR_NOEXEC
+                | libc::MOUNT_ATTR_RDONLY,
+            data: String::new(),
+            tmpcopyup: false,
+        }
+    );
+    assert_eq!(
+        mount(
+            json!({"destination": "../t", "type": "tmpfs", "options": ["tmpcopyup", "size=1k", "remount", "mode=700"]})
+        ),
+        MountPlan {
+            destination: "/t".into(),
+            kind: MountKind::Filesystem {
+                fstype: "tmpfs".into(),
+                source: "tmpfs".into()
+            },
+            flags: libc::MS_REMOUNT,
+            cleared: 0,
+            propagation: vec![],
+            rec_attr_set: 0,
+            rec_attr_clear: 0,
+            data: "size=1k,mode=700".into(),
+            tmpcopyup: true,
+        }
+    );
+    // Below the host's root `..` may follow a link: the kernel resolves it, not we.
+    assert_eq!(
+        mount(json!({"destination": "/a", "source": "/x/../y", "options": ["bind"]})).kind,
+        MountKind::Bind {
+            source: "/x/../y".into(),
+            recursive: false
+        }
+    );
+    assert_eq!(
+        mount(json!({"destination": "/a", "type": "tmpfs", "options": ["rrelatime"]}))
+            .rec_attr_clear,
+        libc::MOUNT_ATTR__ATIME
+    );
+}
+
+#[test]
+fn devices_in_full() {
+    let plan = at(
+        "/linux/devices",
+        json!([
+            {"path": "/dev/null", "type": "u", "major": 5, "minor": 6, "fileMode": 0o100600, "uid": 7, "gid": 8},
+            {"path": "/dev/p", "type": "p", "major": 1, "minor": 1},
+            {"path": "dev/../dev/b", "type": "b", "major": 1, "minor": 2, "fileMode": 0o4711},
+        ]),
+    )
+    .unwrap();
+    let nodes = &plan.init.rootfs.devices;
+    assert_eq!(nodes.len(), 8);
+    let node = |path: &str, kind, major, minor, mode, uid, gid| DeviceNode {
+        path: path.into(),
+        kind,
+        major,
+        minor,
+        mode,
+        uid,
+        gid,
+    };
+    assert_eq!(
+        nodes[0].path, "/dev/random",
+        "the config's /dev/null took the default's place"
+    );
+    assert_eq!(
+        nodes[5..],
+        [
+            node("/dev/null", DeviceKind::Char, 5, 6, 0o600, 7, 8),
+            node("/dev/p", DeviceKind::Fifo, 0, 0, 0o666, 0, 0),
+            node("/dev/b", DeviceKind::Block, 1, 2, 0o4711, 0, 0),
+        ]
+    );
+
+    let rootfs = with(|config| {
+        config["linux"]["devices"] = json!([{"path": "/dev/p", "type": "p"}]);
+        config["mounts"][1] =
+            json!({"destination": "/dev/", "source": "/dev", "options": ["rbind"]});
+    })
+    .unwrap()
+    .init
+    .rootfs;
+    assert!(!rootfs.setup_dev);
+    assert_eq!(rootfs.devices, []);
+}
+
+#[test]
+fn sysctl_keys_become_paths() {
+    let plan = at(
+        "/linux/sysctl",
+        json!({
+            "net.ipv4.conf.eno2/100.rp_filter": "1", "net/ipv4/conf/eno2.100/rp_filter": "2", "kernel.shm_rmid_forced": "3",
+            "fs.mqueue.msg_max": "", "kernel.domainname": "d",
+        }),
+    )
+    .unwrap();
+    let expected = [
+        ("fs/mqueue/msg_max", ""),
+        ("kernel/domainname", "d"),
+        ("kernel/shm_rmid_forced", "3"),
+        ("net/ipv4/conf/eno2.100/rp_filter", "1"),
+        ("net/ipv4/conf/eno2.100/rp_filter", "2"),
+    ];
+    assert_eq!(
+        plan.init.sysctl,
+        expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
+    );
+}
+
+#[test]
+fn resources_in_full() {
+    let plan = with(|config| {
+        config["linux"]["cgroupsPath"] = "/a/../b".into();
+        config["linux"]["resources"] = json!({
+            "devices": [{"allow": true, "type": "c", "major": 1, "minor": -1, "access": "wm"}],
+            "memory": {"limit": -1, "reservation": 2, "swap": 3, "kernel": 4, "kernelTCP": 5, "swappiness": 6,
+                "disableOOMKiller": true, "useHierarchy": false, "checkBeforeUpdate": true},
+            "cpu": {"shares": 1, "quota": -1, "burst": 0, "period": 3, "realtimeRuntime": 4, "realtimePeriod": 5,
+                "cpus": "0-1", "mems": "0", "idle": 1},
+            "pids": {"limit": 0},
+            "blockIO": {"weight": 10, "leafWeight": 1000,
+                "weightDevice": [{"major": 8, "minor": 1, "weight": 500}],
+                "throttleReadBpsDevice": [{"major": 8, "minor": 2, "rate": 1}],
+                "throttleWriteBpsDevice": [{"major": 8, "minor": 3, "rate": 2}],
+                "throttleReadIOPSDevice": [{"major": 8, "minor": 4, "rate": 3}],
+                "throttleWriteIOPSDevice": [{"major": 8, "minor": 5, "rate": 0}]},
+            "hugepageLimits": [{"pageSize": "2MB", "limit": 9}],
+            "network": {"classID": 7, "priorities": [{"name": "eth0", "priority": 1}]},
+            "rdma": {"mlx": {"hcaHandles": 1}},
+            "unified": {"memory.max": "1"},
+        });
+    })
+    .unwrap();
+    assert_eq!(
+        plan.cgroup,
+        CgroupPlan {
+            path: Some("/a/../b".into()),
+            resources: Resources {
+                devices: vec![DeviceRule {
+                    allow: true,
+                    kind: Some(DeviceKind::Char),
+                    major: Some(1),
+                    minor: None,
+                    read: false,
+                    write: true,
+                    mknod: true
+                }],
+                memory: Memory {
+                    limit: Some(-1),
+                    reservation: Some(2),
+                    swap: Some(3),
+                    kernel: Some(4),
+                    kernel_tcp: Some(5),
+                    swappiness: Some(6),
+                    disable_oom_killer: Some(true),
+                    use_hierarchy: Some(false),
+                    check_before_update: Some(true),
+                },
+                cpu: Cpu {
+                    shares: Some(1),
+                    quota: Some(-1),
+                    burst: Some(0),
+                    period: Some(3),
+                    realtime_runtime: Some(4),
+                    realtime_period: Some(5),
+                    cpus: Some("0-1".into()),
+                    mems: Some("0".into()),
+                    idle: Some(1),
+                },
+                pids_limit: Some(0),
+                block_io: BlockIo {
+                    weight: Some(10),
+                    leaf_weight: Some(1000),
+                    weight_devices: vec![(8, 1, Some(500), None)],
+                    read_bps: vec![(8, 2, 1)],
+                    write_bps: vec![(8, 3, 2)],
+                    read_iops: vec![(8, 4, 3)],
+                    write_iops: vec![(8, 5, 0)],
+                },
+                hugepages: vec![("2MB".into(), 9)],
+                net_class_id: Some(7),
+                net_priorities: vec![("eth0".into(), 1)],
+                rdma: vec![("mlx".into(), Some(1), None)],
+                unified: vec![("memory.max".into(), "1".into())],
+            },
+        }
+    );
+}
+
+#[test]
+fn what_engines_write_for_not_given_is_not_given() {
+    let plan = with(|config| {
+        config["linux"]["cgroupsPath"] = "".into();
+        config["linux"]["resources"] = json!({
+            "devices": null,
+            "memory": {"limit": 0, "reservation": 0, "swap": 0, "kernel": null, "swappiness": u64::MAX},
+            "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimeRuntime": 0, "realtimePeriod": 0, "cpus": "", "mems": ""},
+            "pids": {}, "blockIO": {"weight": 0, "weightDevice": null}, "network": {"classID": 0}, "rdma": {}, "unified": null,
+        });
+    })
+    .unwrap();
+    assert_eq!(plan.cgroup, CgroupPlan::default());
+    let plan = at("/linux/resources", Value::Null).unwrap();
+    assert_eq!(plan.cgroup, CgroupPlan::default());
+}

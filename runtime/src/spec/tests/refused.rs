@@ -1,0 +1,473 @@
+//! What is refused, and in which words.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn what_runc_refuses_is_refused_in_its_words() {
+    for (pointer, value, words) in [
+        (
+            "/process",
+            Value::Null,
+            "process property must not be empty",
+        ),
+        ("/process/args", json!([]), "args must not be empty"),
+        (
+            "/process/args",
+            json!([""]),
+            "exec: \"\": executable file not found in $PATH",
+        ),
+        ("/process/cwd", json!("x"), "Cwd must be an absolute path"),
+        (
+            "/process/cwd",
+            Value::Null,
+            "Cwd property must not be empty",
+        ),
+        ("/root", Value::Null, "root must be specified"),
+        (
+            "/process/rlimits/0/type",
+            json!("RLIMIT_X"),
+            "wrong rlimit value: RLIMIT_X",
+        ),
+        (
+            "/linux/namespaces/-",
+            json!({"type": "pid"}),
+            "malformed spec file: duplicated ns {\"pid\" \"\"}",
+        ),
+        (
+            "/linux/namespaces/-",
+            json!({"type": "foo", "path": "/x"}),
+            "namespace {\"foo\" \"/x\"} does not exist",
+        ),
+        (
+            "/linux/rootfsPropagation",
+            json!("foo"),
+            "rootfsPropagation=foo is not supported",
+        ),
+        (
+            "/linux/devices",
+            json!([{"path": "/dev/x", "type": "z"}]),
+            "invalid device type \"z\"",
+        ),
+        (
+            "/linux/resources/devices",
+            json!([{"allow": true, "access": "r", "type": "p"}]),
+            "invalid cgroup device type \"p\"",
+        ),
+        (
+            "/linux/resources/devices",
+            json!([{"allow": true, "access": "r"}, {"allow": true}]),
+            "device access at 1 field cannot be empty",
+        ),
+        (
+            "/linux/resources/unified",
+            json!({"../memory.max": "1"}),
+            "unified resource \"../memory.max\" must be a file name (no slashes)",
+        ),
+        (
+            "/linux/sysctl",
+            json!({"vm.swappiness": "1"}),
+            "sysctl \"vm.swappiness\" is not in a separate kernel namespace",
+        ),
+        (
+            "/linux/sysctl",
+            json!({"kernel/hostname": "1"}),
+            "sysctl \"kernel.hostname\" is not allowed as it conflicts with the OCI \"hostname\" field",
+        ),
+    ] {
+        refused(at(pointer, value), words);
+    }
+    for (kind, words) in [
+        (
+            "uts",
+            "unable to set hostname without a private UTS namespace",
+        ),
+        (
+            "mount",
+            "unable to restrict sys entries without a private MNT namespace",
+        ),
+    ] {
+        refused(with(|config| drop_namespaces(config, &[kind])), words);
+    }
+    refused(
+        with(|config| {
+            drop_namespaces(config, &["uts"]);
+            config["hostname"] = Value::Null;
+            config["domainname"] = "d".into();
+        }),
+        "unable to set domainname without a private UTS namespace",
+    );
+    for (key, kind, words) in [
+        (
+            "kernel.sem",
+            "ipc",
+            "sysctl \"kernel.sem\" is not allowed in the hosts ipc namespace",
+        ),
+        (
+            "net/ipv4/conf/eth0.1/forwarding",
+            "network",
+            "sysctl \"net.ipv4.conf.eth0/1.forwarding\" not allowed in host network namespace",
+        ),
+    ] {
+        refused(
+            with(|config| {
+                drop_namespaces(config, &[kind]);
+                config["linux"]["sysctl"] = json!({key: "1"});
+            }),
+            words,
+        );
+    }
+}
+
+#[test]
+fn options_of_the_caller_are_checked_against_the_config() {
+    let tty = |detach, console_socket| {
+        with_options(
+            &LoadOptions {
+                detach,
+                console_socket,
+                ..LoadOptions::default()
+            },
+            |config| config["process"]["terminal"] = true.into(),
+        )
+    };
+    assert!(tty(false, false).is_ok() && tty(true, true).is_ok());
+    refused(
+        tty(true, false),
+        "cannot allocate tty if runc will detach without setting console socket",
+    );
+    let unused = "cannot use console socket if runc will not detach or allocate tty";
+    refused(tty(false, true), unused);
+    let options = LoadOptions {
+        console_socket: true,
+        detach: true,
+        ..LoadOptions::default()
+    };
+    refused(with_options(&options, |_| {}), unused);
+
+    let options = LoadOptions {
+        no_pivot: true,
+        ..LoadOptions::default()
+    };
+    assert!(with_options(&options, |_| {}).unwrap().init.rootfs.no_pivot);
+    refused(
+        with_options(&options, |config| {
+            config["linux"]["rootfsPropagation"] = "rprivate".into();
+        }),
+        "rootfsPropagation of [r]private is not safe without pivot_root",
+    );
+
+    let options = LoadOptions {
+        systemd_cgroup: true,
+        ..LoadOptions::default()
+    };
+    let path = |path: &str| {
+        with_options(&options, |config| {
+            config["linux"]["cgroupsPath"] = path.into()
+        })
+    };
+    assert!(path("system.slice:runc:x").is_ok());
+    refused(
+        path("/x"),
+        "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/x\" instead",
+    );
+
+    let options = LoadOptions {
+        rootless: true,
+        ..LoadOptions::default()
+    };
+    refused(
+        with_options(&options, |_| {}),
+        "rootless container requires user namespaces",
+    );
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
+    for (pointer, asks, nothing) in [
+        ("/process/apparmorProfile", json!("p"), json!("")),
+        ("/process/selinuxLabel", json!("p"), json!("")),
+        (
+            "/process/scheduler",
+            json!({"policy": "SCHED_BATCH"}),
+            Value::Null,
+        ),
+        (
+            "/process/ioPriority",
+            json!({"class": "IOPRIO_CLASS_IDLE"}),
+            Value::Null,
+        ),
+        (
+            "/process/execCPUAffinity",
+            json!({"initial": "0"}),
+            json!({"initial": ""}),
+        ),
+        (
+            "/linux/seccomp",
+            json!({"defaultAction": "SCMP_ACT_ALLOW"}),
+            json!({}),
+        ),
+        ("/linux/uidMappings", json!([{"size": 1}]), json!([])),
+        ("/linux/gidMappings", json!([{"size": 1}]), json!([])),
+        (
+            "/linux/timeOffsets",
+            json!({"monotonic": {"secs": 1}}),
+            json!({}),
+        ),
+        (
+            "/linux/netDevices",
+            json!({"eth0": {"name": "x"}}),
+            json!({}),
+        ),
+        ("/linux/mountLabel", json!("l"), json!("")),
+        ("/linux/intelRdt", json!({}), Value::Null),
+        (
+            "/linux/memoryPolicy",
+            json!({"mode": "MPOL_LOCAL"}),
+            Value::Null,
+        ),
+        (
+            "/linux/personality",
+            json!({"domain": "LINUX"}),
+            Value::Null,
+        ),
+    ] {
+        let field = pointer[1..].replace('/', ".");
+        refused(at(pointer, asks), &format!("{field}: not supported yet"));
+        assert!(at(pointer, nothing).is_ok(), "{pointer}");
+        assert!(at(pointer, Value::Null).is_ok(), "{pointer}");
+    }
+    for hook in [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "startContainer",
+        "poststart",
+        "poststop",
+    ] {
+        refused(
+            at("/hooks", json!({"prestart": [], hook: [{"path": "/x"}]})),
+            &format!("hooks.{hook}: not supported yet"),
+        );
+        assert!(at("/hooks", json!({"prestart": null, hook: []})).is_ok());
+    }
+    for kind in ["user", "time"] {
+        refused(
+            at("/linux/namespaces/-", json!({"type": kind})),
+            &format!(
+                "linux.namespaces[{}] ({kind}): not supported yet",
+                base()["linux"]["namespaces"].as_array().unwrap().len()
+            ),
+        );
+    }
+    refused(
+        at("/linux/namespaces/1/path", json!("/proc/1/ns/net")),
+        "linux.namespaces[1].path: not supported yet",
+    );
+    assert!(at("/linux/namespaces/1/path", json!("")).is_ok());
+    let mount = |more: Value| {
+        let mut mount = json!({"destination": "/m", "source": "/s", "options": ["bind"]});
+        mount
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        at("/mounts/-", mount)
+    };
+    for option in ["idmap", "ridmap"] {
+        refused(
+            mount(json!({"options": ["rbind", option]})),
+            "mounts[7].options (idmap): not supported yet",
+        );
+    }
+    for field in ["uidMappings", "gidMappings"] {
+        refused(
+            mount(json!({field: [{"size": 1}]})),
+            &format!("mounts[7].{field}: not supported yet"),
+        );
+        assert!(mount(json!({field: []})).is_ok());
+    }
+    refused(
+        with(|config| {
+            drop_namespaces(config, &["mount"]);
+            config["linux"]["maskedPaths"] = Value::Null;
+            config["linux"]["readonlyPaths"] = json!([]);
+        }),
+        "linux.namespaces: a container without a new mount namespace: not supported yet",
+    );
+}
+
+#[test]
+fn impossible_values_name_their_field() {
+    for (pointer, value, words) in [
+        ("/ociVersion", Value::Null, "ociVersion: must be given"),
+        (
+            "/ociVersion",
+            json!("banana"),
+            "ociVersion: \"banana\" is not a version (1.3.0)",
+        ),
+        (
+            "/ociVersion",
+            json!("2.0.0"),
+            "ociVersion: 2.0.0 is not supported, only 1.x",
+        ),
+        ("/root/path", json!(""), "root.path: must not be empty"),
+        (
+            "/hostname",
+            json!("h".repeat(65)),
+            "hostname: 65 bytes, the kernel takes at most 64",
+        ),
+        (
+            "/annotations",
+            json!({"": "x"}),
+            "annotations: a key must not be empty",
+        ),
+        (
+            "/process/env/1",
+            json!("TERM"),
+            "process.env[1]: invalid environment variable: \"TERM\"",
+        ),
+        (
+            "/process/env/0",
+            json!("=x"),
+            "process.env[0]: environment variable name can't be empty: \"=x\"",
+        ),
+        (
+            "/process/oomScoreAdj",
+            json!(1001),
+            "process.oomScoreAdj: 1001 is not in -1000..1000",
+        ),
+        (
+            "/process/user/umask",
+            json!(0o1000),
+            "process.user.umask: 512 is larger than 511 (0777)",
+        ),
+        (
+            "/process/user/uid",
+            json!(u32::MAX),
+            "process.user.uid: 4294967295 is not an id",
+        ),
+        (
+            "/process/rlimits/0/soft",
+            json!(1025),
+            "process.rlimits[0]: the soft limit 1025 is above the hard limit 1024",
+        ),
+        (
+            "/process/rlimits/0/hard",
+            Value::Null,
+            "process.rlimits[0]: soft and hard must be given",
+        ),
+        (
+            "/process/rlimits/-",
+            json!({"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1}),
+            "process.rlimits[1].type: RLIMIT_NOFILE is given twice",
+        ),
+        (
+            "/mounts/-",
+            json!({"type": "tmpfs"}),
+            "mounts[7].destination: must not be empty",
+        ),
+        (
+            "/mounts/-",
+            json!({"destination": "/m"}),
+            "mounts[7].type: must not be empty",
+        ),
+        (
+            "/mounts/-",
+            json!({"destination": "/m", "type": "bind", "source": "/s"}),
+            "mounts[7].options: type \"bind\" needs \"bind\" or \"rbind\"",
+        ),
+        (
+            "/mounts/-",
+            json!({"destination": "/m", "options": ["bind"]}),
+            "mounts[7].source: must not be empty",
+        ),
+        (
+            "/mounts/-",
+            json!({"destination": "/m", "source": "/s", "options": ["bind", "size=1"]}),
+            "mounts[7].options: bind mounts cannot have any filesystem-specific options applied (size=1)",
+        ),
+        (
+            "/linux/maskedPaths/1",
+            json!(""),
+            "linux.maskedPaths[1]: must not be empty",
+        ),
+        (
+            "/linux/devices",
+            json!([{"path": "/dev/x", "type": "c", "major": 1}]),
+            "linux.devices[0].minor: must be given",
+        ),
+        (
+            "/linux/devices",
+            json!([{"path": "/dev/x", "type": "c", "major": -1, "minor": 1}]),
+            "linux.devices[0].major: -1 is not a device number",
+        ),
+        (
+            "/linux/devices",
+            json!([{"type": "p"}]),
+            "linux.devices[0].path: must name a file",
+        ),
+        (
+            "/linux/resources/devices",
+            json!([{"access": "rx"}]),
+            "linux.resources.devices[0].access: \"rx\" is not made of r, w and m",
+        ),
+        (
+            "/linux/resources/devices",
+            json!([{"access": "r", "minor": 4294967296_u64}]),
+            "linux.resources.devices[0].minor: 4294967296 is not a device number",
+        ),
+        (
+            "/linux/resources/memory",
+            json!({"swappiness": 101}),
+            "linux.resources.memory.swappiness: invalid memory swappiness value: 101 (valid range is 0-100)",
+        ),
+        (
+            "/linux/resources/blockIO",
+            json!({"weight": 9}),
+            "linux.resources.blockIO.weight: 9 is not in 10..1000",
+        ),
+        (
+            "/linux/resources/blockIO",
+            json!({"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 1001}]}),
+            "linux.resources.blockIO.weightDevice[0].leafWeight: 1001 is not in 10..1000",
+        ),
+        (
+            "/linux/resources/blockIO",
+            json!({"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}),
+            "linux.resources.blockIO.throttleReadBpsDevice[0].rate: must be given",
+        ),
+        (
+            "/linux/resources/hugepageLimits",
+            json!([{"pageSize": "../2MB", "limit": 1}]),
+            "linux.resources.hugepageLimits[0].pageSize: \"../2MB\" is not a size (2MB)",
+        ),
+        (
+            "/linux/resources/hugepageLimits",
+            json!([{"pageSize": "2MB"}]),
+            "linux.resources.hugepageLimits[0].limit: must be given",
+        ),
+        (
+            "/linux/resources/network",
+            json!({"priorities": [{"name": ""}]}),
+            "linux.resources.network.priorities[0].name: must be the name of an interface",
+        ),
+        (
+            "/linux/resources/unified",
+            json!({"..": "1"}),
+            "linux.resources.unified: \"..\" is not the name of a file",
+        ),
+        (
+            "/linux/sysctl",
+            json!({"net/../kernel/core_pattern": "x"}),
+            "linux.sysctl: \"net/../kernel/core_pattern\" is not a name below /proc/sys",
+        ),
+        (
+            "/linux/sysctl",
+            json!({"net..x": "x"}),
+            "linux.sysctl: \"net..x\" is not a name below /proc/sys",
+        ),
+    ] {
+        refused(at(pointer, value), words);
+    }
+}
