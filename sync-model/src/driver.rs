@@ -292,6 +292,10 @@ impl<T: Transport, S: States, O: Observer, V: Variation> Driver<T, S, O, V> {
             if let Some(outcome) = self.machine.outcome() {
                 return Ok(Received::Ended(outcome.clone()));
             }
+            // Init hears nothing while it acts: a start that is queued already must wait for its gate.
+            if S::ROLE.init_speaks() == Direction::Send {
+                self.check_turn()?;
+            }
             if let Some(message) = self.decoder.next_message().map_err(Error::Decode)? {
                 return self.take(message);
             }
@@ -314,14 +318,18 @@ impl<T: Transport, S: States, O: Observer, V: Variation> Driver<T, S, O, V> {
             if self.decoder.pending() != pending || self.hangup.is_some() {
                 continue;
             }
-            if let (Turn::Act(expected), Some(state)) = (self.machine.turn(), self.machine.state())
-            {
-                return Err(Error::NotItsTurn {
-                    state: state.id(),
-                    expected,
-                });
-            }
+            self.check_turn()?;
             self.wait(false)?;
+        }
+    }
+
+    fn check_turn(&self) -> Result<(), Error<T::Error>> {
+        match (self.machine.turn(), self.machine.state()) {
+            (Turn::Act(expected), Some(state)) => Err(Error::NotItsTurn {
+                state: state.id(),
+                expected,
+            }),
+            _ => Ok(()),
         }
     }
 

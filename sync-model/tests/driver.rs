@@ -293,3 +293,26 @@ fn a_message_out_of_turn_is_a_violation_and_the_end() {
         "{error}"
     );
 }
+
+/// A start that is queued behind Run stays in the wire while init drops its privileges.
+#[test]
+fn a_queued_start_is_not_heard_too_early() {
+    let (a, b) = pair(Fate::Executed);
+    let mut creator = Driver::new(a, Creator::new(), ());
+    let mut init = Driver::new(b, Init::new(), ());
+    creator.send(&bootstrap(Features::START_ON_WIRE)).unwrap();
+    creator.send(&Message::Config(Vec::new())).unwrap();
+    creator.flush().unwrap();
+    init.receive().unwrap();
+    init.receive().unwrap();
+    init.send(&Message::Ready).unwrap();
+    init.flush().unwrap();
+    creator.receive().unwrap();
+    creator.send(&Message::Run).unwrap();
+    creator.send(&Message::Start).unwrap();
+    creator.flush().unwrap();
+    assert_eq!(message(init.receive()), Message::Run);
+    assert!(matches!(init.receive(), Err(Error::NotItsTurn { .. })));
+    init.send(&Message::AtGate).unwrap();
+    assert_eq!(message(init.receive()), Message::Start);
+}

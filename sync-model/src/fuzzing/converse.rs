@@ -75,6 +75,9 @@ impl<S: States> Side<S> {
 
     /// Receives the next message, if a whole one is there. Both sides keep to the table, so it must be legal (S7).
     fn receive(&mut self) -> bool {
+        if self.is_deaf() {
+            return false;
+        }
         let message = match self.decoder.next_message() {
             Ok(Some(message)) => message,
             Ok(None) => return false,
@@ -130,11 +133,22 @@ impl<S: States> Side<S> {
         }
     }
 
+    /// Init listens only when it awaits something: a start that is queued already must wait for its gate.
+    fn is_deaf(&self) -> bool {
+        let acts = self
+            .machine
+            .state()
+            .is_some_and(|state| state.class() == Class::Act);
+        acts && S::ROLE.init_speaks() == Direction::Send
+    }
+
     /// Everything that is left arrives, and then the end.
     fn hear_out(&mut self, fate: Fate) {
         arrive(self, usize::MAX);
         while self.receive() {}
-        self.hang_up(fate);
+        if !self.is_deaf() {
+            self.hang_up(fate);
+        }
     }
 
     /// The wire is at its end: what does the kernel's word make of it?
