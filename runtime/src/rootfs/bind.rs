@@ -31,8 +31,12 @@ pub fn bind(
             _ => error,
         })?;
     configure(tree.as_fd(), mount, source)?;
+    // As it is spelt, before anything is made; and where it really is.
+    proc::check_bind(&mount.destination, tree.as_fd())?;
     let target = target(root, mount, tree.as_fd(), source)?;
-    proc::check_bind(&target.path, tree.as_fd())?;
+    if target.path != mount.destination {
+        proc::check_bind(&target.path, tree.as_fd())?;
+    }
     attach(tree.as_fd(), target.fd.as_fd(), "").map_err(|error| {
         let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
         let object = describe(source, &mount.destination, flags, "");
@@ -43,8 +47,8 @@ pub fn bind(
             errno,
         }
     })?;
-    fs::leave_to_exec(target.fd);
-    fs::leave_to_exec(tree);
+    root.done(target.fd);
+    root.done(tree);
     Ok(())
 }
 

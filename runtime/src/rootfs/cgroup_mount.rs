@@ -126,7 +126,7 @@ fn v1(
             }
         }
     }
-    fs::leave_to_exec(dir);
+    builder.root().done(dir);
     Ok(())
 }
 
@@ -166,7 +166,7 @@ fn unified(
     super::propagate(tree.as_fd(), &plan.propagation, source)?;
     let target = builder.root().ensure(dest, super::path::Make::Dir)?;
     attach(tree.as_fd(), target.fd.as_fd(), dest)?;
-    fs::leave_to_exec(target.fd);
-    fs::leave_to_exec(tree);
+    builder.root().done(target.fd);
+    builder.root().done(tree);
     Ok(())
 }

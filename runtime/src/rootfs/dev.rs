@@ -45,16 +45,18 @@ fn node(root: &Root, dev: BorrowedFd<'_>, device: &DeviceNode) -> sys::Result<()
         return Ok(());
     }
     match device.path.strip_prefix("/dev/") {
-        Some(name) if !name.contains('/') => make(dev, name, device),
+        Some(name) if !name.contains('/') => make(root, dev, name, device),
         _ => {
             let (parent, name) = split(&device.path);
             let dir = root.ensure(parent, Make::Dir)?;
-            make(dir.fd.as_fd(), name, device)
+            make(root, dir.fd.as_fd(), name, device)?;
+            root.done(dir.fd);
+            Ok(())
         }
     }
 }
 
-fn make(dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()> {
+fn make(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()> {
     let kind = match device.kind {
         DeviceKind::Char => SFlag::S_IFCHR,
         DeviceKind::Block => SFlag::S_IFBLK,
@@ -67,7 +69,7 @@ fn make(dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()>
         Err(error) if error.errno == Errno::EEXIST => return Ok(()),
         // In a user namespace nobody may make devices: the host's stands in.
         Err(error) if error.errno == Errno::EPERM && device.kind != DeviceKind::Fifo => {
-            return host_node(dir, name, device);
+            return host_node(root, dir, name, device);
         }
         Err(error) => return Err(error),
     }
@@ -84,9 +86,10 @@ fn make(dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()>
     Ok(())
 }
 
-fn host_node(dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()> {
+fn host_node(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()> {
     let target = file_in(dir, name, &device.path)?;
-    fs::leave_to_exec(bind_object(&device.path, target.as_fd(), &device.path)?);
+    root.done(bind_object(&device.path, target.as_fd(), &device.path)?);
+    root.done(target);
     Ok(())
 }
 
@@ -140,8 +143,10 @@ pub fn bind_console(slave: BorrowedFd<'_>) -> sys::Result<()> {
     let target = file_in(dev.fd.as_fd(), "console", CONSOLE)?;
     let tree = mount::clone_tree(slave, "", false, CONSOLE)?;
     mount::attach(tree.as_fd(), target.as_fd(), CONSOLE)?;
-    fs::leave_to_exec(tree);
-    fs::leave_to_exec(target);
+    [tree, target, dev.fd]
+        .into_iter()
+        .for_each(|fd| root.done(fd));
+    root.close();
     Ok(())
 }
 
@@ -164,6 +169,5 @@ pub fn reopen_null() -> sys::Result<()> {
             fs::replace_stdio(null.as_fd(), number)?;
         }
     }
-    null.into_iter().for_each(fs::leave_to_exec);
     Ok(())
 }

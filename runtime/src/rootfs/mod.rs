@@ -57,7 +57,7 @@ pub fn prepare(plan: &RootfsPlan, cgroups: &CgroupView) -> Result<Prepared> {
         let dev = builder.dev().map_err(Error::Links)?;
         dev::nodes(&root, dev.as_fd(), &plan.devices)?;
         dev::links(dev.as_fd()).map_err(Error::Links)?;
-        fs::leave_to_exec(dev);
+        root.done(dev);
     }
     builder.finish();
     fs::chdir_fd(root.as_fd(), &plan.path).map_err(Error::Root)?;
@@ -75,13 +75,13 @@ impl Prepared {
     /// Enters the root: from here on, the container's is the only tree.
     pub fn pivot(self) -> Result<()> {
         if self.no_pivot {
-            pivot::move_root(self.root, &self.path)
+            pivot::move_root(&self.path)
         } else {
-            fs::leave_to_exec(self.root.into_fd());
             pivot::pivot(&self.path, self.quiet)
         }
         .and_then(|()| root_propagation(self.propagation))
         .map_err(Error::Pivot)?;
+        self.root.close();
         if self.setup_dev {
             dev::reopen_null().map_err(Error::DevNull)
         } else {
@@ -97,16 +97,12 @@ pub fn bind_console(slave: BorrowedFd<'_>) -> Result<()> {
 
 /// Read-only mounts and root, read-only paths, masked paths. After [`Prepared::pivot`].
 pub fn finish(plan: &RootfsPlan) -> Result<()> {
-    let needs_root = plan.readonly
-        || !plan.readonly_paths.is_empty()
-        || plan.mounts.iter().any(mounts::is_late_readonly);
-    if needs_root {
-        let root = Root::own().map_err(Error::Root)?;
-        protect::readonly_mounts(&root, plan)?;
-        protect::readonly_paths(&root, &plan.readonly_paths)?;
-        fs::leave_to_exec(root.into_fd());
-    }
-    protect::mask_paths(&plan.masked_paths)
+    let root = Root::own().map_err(Error::Root)?;
+    protect::readonly_mounts(&root, plan)?;
+    protect::readonly_paths(&root, &plan.readonly_paths)?;
+    protect::mask_paths(&root, &plan.masked_paths)?;
+    root.close();
+    Ok(())
 }
 
 /// Does this propagation, applied to `/`, leave no mount that is shared with another namespace?

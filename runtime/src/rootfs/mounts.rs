@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
             };
             let data = covered_mode.as_deref().unwrap_or(data);
             mount::mount(source, ".", fstype, flags, data, dest)?;
-            fs::leave_to_exec(target);
+            self.root.done(target);
         }
         if fstype == "tmpfs" {
             self.fresh.push(Fresh {
@@ -141,9 +141,9 @@ impl<'a> Builder<'a> {
 
     /// The directory to mount on, and whether it was made for that.
     fn mount_point(&self, dest: &str, fstype: &str) -> Result<(OwnedFd, bool), MountError> {
+        proc::check_filesystem(dest, fstype)?;
         if matches!(fstype, "proc" | "sysfs") {
             // These must really be where they seem to be: what the runtime later writes below them depends on it.
-            proc::check_filesystem(dest, fstype)?;
             let dir = self
                 .root
                 .ensure_dir_plain(dest)
@@ -224,10 +224,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The descriptors are left to exec.
+    /// What was open is done with.
     pub fn finish(self) {
         for fd in self.fresh.into_iter().filter_map(|fresh| fresh.fd) {
-            fs::leave_to_exec(fd);
+            self.root.done(fd);
         }
     }
 }

@@ -4,12 +4,14 @@
 //! [`Root`] expands them itself, as the container would see them (an absolute target starts at the root, `..` stops there), and opens the
 //! result, which has none. So a wrong or outraced expansion can give an error, never a place outside: the kernel checks the last step.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::SFlag;
 
+use crate::sys::close::Batch;
 use crate::sys::{self, path as fs};
 
 /// As many links in one path as the kernel follows (`MAXSYMLINKS`).
@@ -18,9 +20,17 @@ const MAX_LINKS: u32 = 40;
 /// Below the root, no link of any kind.
 const PLAIN: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS;
 
+/// How many descriptors are kept open for being closed together: far below the usual soft limit of 1,024.
+const KEPT: u32 = 128;
+
 /// The root of the container, open.
 #[derive(Debug)]
-pub struct Root(OwnedFd);
+pub struct Root {
+    fd: OwnedFd,
+    /// Handles that are done with. They are all closed before the container's working directory is looked up: a handle on what a mount covers
+    /// would be a way around that mount (CVE-2024-21626).
+    done: RefCell<(u32, Batch)>,
+}
 
 /// Something below the root: open with `O_PATH`, and where it really is.
 #[derive(Debug)]
@@ -45,22 +55,36 @@ pub enum Make {
 impl Root {
     /// The root that `fd` is open on.
     pub fn new(fd: OwnedFd) -> Self {
-        Self(fd)
+        Self {
+            fd,
+            done: RefCell::default(),
+        }
     }
 
     /// The calling process's own root: right only after it has moved into the container.
     pub fn own() -> sys::Result<Self> {
-        fs::open_at(fs::HERE, "/", OFlag::O_PATH | OFlag::O_DIRECTORY).map(Self)
+        fs::open_at(fs::HERE, "/", OFlag::O_PATH | OFlag::O_DIRECTORY).map(Self::new)
     }
 
-    /// The descriptor, given up.
-    pub fn into_fd(self) -> OwnedFd {
-        self.0
+    /// Takes a handle that is done with: it is closed with others in one call, at the latest with the root.
+    pub fn done(&self, fd: OwnedFd) {
+        let mut done = self.done.borrow_mut();
+        done.0 += 1;
+        done.1.push(fd);
+        if done.0 == KEPT {
+            *done = Default::default();
+        }
+    }
+
+    /// Closes the root and all that was done with.
+    pub fn close(self) {
+        let (_, mut batch) = self.done.into_inner();
+        batch.push(self.fd);
     }
 
     /// Opens what is at `path` when no component of it is a link (`ELOOP` otherwise). `flags` may ask for more than `O_PATH`.
     pub fn open_plain(&self, path: &str, flags: i32) -> sys::Result<OwnedFd> {
-        fs::open_how(self.0.as_fd(), below(path), libc::O_PATH | flags, 0, PLAIN)
+        fs::open_how(self.fd.as_fd(), below(path), libc::O_PATH | flags, 0, PLAIN)
             .map_err(|error| name_kernel(error, path))
     }
 
@@ -178,7 +202,7 @@ impl Root {
                 continue;
             }
             let fd = match fs::open_how(
-                self.0.as_fd(),
+                self.fd.as_fd(),
                 below(&real),
                 libc::O_PATH | libc::O_NOFOLLOW,
                 0,
@@ -199,7 +223,7 @@ impl Root {
             };
             // The links of procfs name things outside of every root: the kernel knows them from others, we cannot.
             let inside = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
-            let magic = fs::open_how(self.0.as_fd(), below(&real), libc::O_PATH, 0, inside);
+            let magic = fs::open_how(self.fd.as_fd(), below(&real), libc::O_PATH, 0, inside);
             links += 1;
             if links > MAX_LINKS || magic.is_err_and(|error| error.errno == Errno::ELOOP) {
                 return Err(sys::Error::new("openat2", path, Errno::ELOOP));
@@ -216,7 +240,7 @@ impl Root {
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 

@@ -1,10 +1,7 @@
 //! Entering the root: pivot_root(2), or what `--no-pivot` does where that is impossible (a root on the initramfs).
 
-use std::os::fd::AsFd;
-
 use nix::errno::Errno;
 
-use super::path::Root;
 use crate::sys::mount::{detach, mount, pivot_root_here};
 use crate::sys::{self, path as fs};
 
@@ -29,11 +26,11 @@ pub fn pivot(path: &str, quiet: bool) -> sys::Result<()> {
     fs::chdir("/")
 }
 
-/// Moves the root onto `/` and changes root to it.
+/// Moves the root, which is the current directory, onto `/` and changes root to it.
 ///
 /// The host's tree stays in the namespace below, and with it every whole proc and sysfs: the kernel takes them as leave to mount new ones, and
 /// so they go first, as in runc.
-pub fn move_root(root: Root, path: &str) -> sys::Result<()> {
+pub fn move_root(path: &str) -> sys::Result<()> {
     let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
         sys::Error::new(
             "read",
@@ -47,10 +44,8 @@ pub fn move_root(root: Root, path: &str) -> sys::Result<()> {
     {
         cover(&point)?;
     }
-    fs::chdir_fd(root.as_fd(), path)?;
     mount(path, "/", "", libc::MS_MOVE, "", "/")?;
     nix::unistd::chroot(".").map_err(|errno| sys::Error::new("chroot", path, errno))?;
-    fs::leave_to_exec(root.into_fd());
     fs::chdir("/")
 }
 

@@ -27,7 +27,7 @@ pub fn readonly_mounts(root: &Root, plan: &RootfsPlan) -> Result<(), Error> {
         let dest = &mount.destination;
         let top = root.find(dest).map_err(fail(dest))?;
         set_attr(top.fd.as_fd(), READONLY, false, dest).map_err(fail(dest))?;
-        fs::leave_to_exec(top.fd);
+        root.done(top.fd);
     }
     if plan.readonly {
         set_attr(root.as_fd(), READONLY, false, "/").map_err(fail("/"))?;
@@ -53,8 +53,8 @@ fn readonly_path(root: &Root, path: &str) -> sys::Result<()> {
     let tree = clone_tree(target.fd.as_fd(), "", true, path)?;
     set_attr(tree.as_fd(), READONLY, false, path)?;
     attach(tree.as_fd(), target.fd.as_fd(), path)?;
-    fs::leave_to_exec(tree);
-    fs::leave_to_exec(target.fd);
+    root.done(tree);
+    root.done(target.fd);
     Ok(())
 }
 
@@ -71,6 +71,7 @@ impl Stamp {
     /// Puts one on `path`.
     fn press(
         &mut self,
+        root: &Root,
         path: &str,
         make: impl FnOnce() -> sys::Result<OwnedFd>,
     ) -> sys::Result<()> {
@@ -82,7 +83,7 @@ impl Stamp {
         // One step finds and covers the path, so nothing can be exchanged in between; and what is missing costs one call.
         match attach_at(tree.as_fd(), fs::HERE, path, path) {
             Ok(()) if self.attached.is_none() => self.attached = Some(tree),
-            Ok(()) => fs::leave_to_exec(tree),
+            Ok(()) => root.done(tree),
             Err(error) => {
                 self.next = Some(tree);
                 return Err(error);
@@ -91,18 +92,18 @@ impl Stamp {
         Ok(())
     }
 
-    fn leave_to_exec(self) {
+    fn done(self, root: &Root) {
         self.attached
             .into_iter()
             .chain(self.next)
-            .for_each(fs::leave_to_exec);
+            .for_each(|fd| root.done(fd));
     }
 }
 
 /// `linux.maskedPaths`: a file becomes /dev/null, a directory an empty one. What does not exist needs no mask.
 ///
 /// Paths are absolute in the calling process's root, which is the container's by now; a trailing link is followed, as runc does.
-pub fn mask_paths(paths: &[String]) -> Result<(), Error> {
+pub fn mask_paths(root: &Root, paths: &[String]) -> Result<(), Error> {
     let Some(first) = paths.first() else {
         return Ok(());
     };
@@ -116,7 +117,7 @@ pub fn mask_paths(paths: &[String]) -> Result<(), Error> {
             path: path.clone(),
             cause,
         };
-        let masked = null.press(path, || {
+        let masked = null.press(root, path, || {
             Err(sys::Error::new("open_tree", "/dev/null", Errno::ENOENT))
         });
         match masked {
@@ -125,14 +126,14 @@ pub fn mask_paths(paths: &[String]) -> Result<(), Error> {
             // Not a file, then: a directory.
             Err(error) if matches!(error.errno, Errno::EINVAL | Errno::ENOTDIR) => {
                 empty
-                    .press(path, || new_tmpfs(attr::RDONLY, path))
+                    .press(root, path, || new_tmpfs(attr::RDONLY, path))
                     .map_err(fail)?;
             }
             Err(error) => return Err(fail(error)),
         }
     }
-    null.leave_to_exec();
-    empty.leave_to_exec();
+    null.done(root);
+    empty.done(root);
     Ok(())
 }
 

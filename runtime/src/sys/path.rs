@@ -1,6 +1,6 @@
 //! Files and directories below an open directory.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::NixPath;
 use nix::errno::Errno;
@@ -110,14 +110,6 @@ pub fn chdir_fd(dir: BorrowedFd<'_>, shown: &str) -> Result<()> {
 /// chdir(2).
 pub fn chdir(path: &str) -> Result<()> {
     nix::unistd::chdir(path).map_err(|errno| Error::new("chdir", path, errno))
-}
-
-/// Leaves a close-on-exec descriptor to `execve`, which closes it without a call of ours. Beyond the first few hundred it is closed
-/// after all: the soft limit on open files may be 1,024, and a container may have more mounts than that.
-pub fn leave_to_exec(fd: OwnedFd) {
-    if fd.as_fd().as_raw_fd() < 256 {
-        std::mem::forget(fd);
-    }
 }
 
 /// The standard streams. Rust's start-up code opens /dev/null on those that were closed.

@@ -74,7 +74,13 @@ fn cve_2023_27561_mounts_over_proc() {
                 "{dest} {text}"
             );
         }
-        for dest in ["/proc/self", "/p/sys", "/proc/sys/kernel", "/s/kernel"] {
+        for dest in [
+            "/proc/self",
+            "/proc/missing",
+            "/p/sys",
+            "/proc/sys/kernel",
+            "/s/kernel",
+        ] {
             let text = attempt(dest, bind);
             assert!(
                 text.ends_with("cannot be mounted because it is inside /proc"),

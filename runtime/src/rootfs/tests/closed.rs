@@ -199,3 +199,42 @@ fn locked_flags() {
         assert!(ok && text.contains("INSIDE"), "{text}");
     });
 }
+
+#[test]
+#[ignore = "run by no_handle_is_left"]
+fn counts_its_descriptors() {
+    if source().is_none() {
+        return;
+    }
+    in_namespace(|place| {
+        let file = place.file("file", "x");
+        let mut plan = default_plan(place);
+        plan.mounts
+            .push(bind_mount(&file, "/etc/file", false, MS_RDONLY));
+        plan.mounts.push(MountPlan {
+            tmpcopyup: true,
+            ..filesystem("tmpfs", "/etc", MS_RDONLY, "")
+        });
+        plan.mounts
+            .extend((0..200).map(|number| bind_mount(&file, &format!("/tmp/{number}"), false, 0)));
+        let list = || -> Vec<String> {
+            let mut open: Vec<_> = fs::read_dir("/proc/self/fd")
+                .unwrap()
+                .map(|fd| fd.unwrap().file_name().into_string().unwrap())
+                .collect();
+            open.sort();
+            open
+        };
+        let before = list();
+        enter(&plan).unwrap();
+        assert_eq!(list(), before);
+    });
+    println!("NONE LEFT");
+}
+
+/// CVE-2024-21626: a handle that is left open is a way around the mounts and masks, by a working directory like /proc/self/fd/7.
+#[test]
+fn no_handle_is_left() {
+    let (ok, text) = inner("env", &[], "counts_its_descriptors", "-");
+    assert!(ok && text.contains("NONE LEFT"), "{text}");
+}
