@@ -229,6 +229,8 @@ impl Relay<'_> {
             Err(Errno::EAGAIN | Errno::EINTR) => false,
             Err(_) => {
                 self.output = None;
+                // Kept, it would keep the container from writing.
+                self.to_host.clear();
                 false
             }
         }

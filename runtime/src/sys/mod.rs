@@ -13,6 +13,8 @@ pub mod close;
 pub mod creds;
 mod error;
 pub mod fd;
+#[cfg(test)]
+pub(crate) mod fork;
 pub mod lock;
 pub mod mount;
 pub mod net;

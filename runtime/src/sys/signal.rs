@@ -24,12 +24,21 @@ fn set_mask(how: SigmaskHow, set: &SigSet) -> Result<()> {
 }
 
 /// Gives `signal` its default disposition.
+///
+/// By the system call: the C library refuses to touch 32 and 33, which it uses itself, but a caller can have them ignored.
 pub fn set_default(signal: i32) -> Result<()> {
-    // SAFETY: sigaction is plain data for which all zeroes is valid: SIG_DFL, no flags, an empty mask. The old action is not asked
-    // for. No handler is installed, so nothing can run asynchronously.
+    // The kernel's sigaction: handler (SIG_DFL), flags, restorer, mask; where it has no restorer, it is shorter.
+    let action = [0u64; 4];
+    // SAFETY: all zeroes is a valid action that installs no handler, so nothing can run asynchronously; the kernel only reads it.
+    // 8 is the size of the kernel's mask. The old action is not asked for.
     let rc = unsafe {
-        let action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            action.as_ptr(),
+            std::ptr::null_mut::<u64>(),
+            8usize,
+        )
     };
     Errno::result(rc)
         .map(drop)
@@ -45,10 +54,7 @@ pub fn reset_for_exec(status: &Status) -> Result<()> {
     while left != 0 {
         let signal = i32::try_from(left.trailing_zeros()).unwrap_or(0) + 1;
         left &= left - 1;
-        // 32 and 33 belong to the C library, which refuses to touch them, for us and for who started us.
-        if !matches!(signal, 32 | 33) {
-            set_default(signal)?;
-        }
+        set_default(signal)?;
     }
     set_mask(SigmaskHow::SIG_SETMASK, &SigSet::empty())
 }
