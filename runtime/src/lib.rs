@@ -6,6 +6,7 @@
 pub mod cgroup;
 pub mod cli;
 pub mod container;
+pub mod explain;
 pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -11,6 +11,7 @@ use sync_model::{Features, Level};
 use super::terminal::Terminal;
 use super::{CreateArgs, Error, Globals};
 use crate::cgroup::{self, CgroupPaths, Layout};
+use crate::explain::Explain;
 use crate::foreground;
 use crate::plan::{MountKind, Namespaces, Plan};
 use crate::process::config::InitConfigRef;
@@ -98,6 +99,8 @@ struct Making<'a> {
     init: Option<Peer>,
     /// Init's end of the socket on which it sends its terminal.
     console: Option<OwnedFd>,
+    /// `--explain`, `--trace`.
+    explain: Option<Explain>,
     /// Cgroups may exist from here on.
     has_cgroups: bool,
 }
@@ -108,6 +111,8 @@ impl<'a> Making<'a> {
         let layout = Layout::detect()?;
         let cgroups = CgroupPaths::plan(&layout, &plan.cgroup, args.id.as_str())?;
         let record = record(args, &plan, &cgroups);
+        let explain = Explain::new(args.explain, args.trace.as_deref())
+            .map_err(Error::sys("cannot open the trace file"))?;
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
@@ -118,6 +123,7 @@ impl<'a> Making<'a> {
             record,
             init: None,
             console: None,
+            explain,
             has_cgroups: false,
         };
         match making.write_record() {
@@ -157,8 +163,20 @@ impl<'a> Making<'a> {
             pidfd,
             mut shared,
         } = child;
-        let mut creator = Creator::new(Wire::to_init(wire, Peer::new(pid, pidfd)), ());
+        let wire = Wire::to_init(wire, Peer::new(pid, pidfd));
+        let mut creator = Creator::new(wire, self.explain.take());
         let done = self.converse(&mut creator, pid, listener, has_console, and_start);
+        if let Some(explain) = creator.watch() {
+            let outcome = match &done {
+                Ok(()) if and_start => "the program is executed".to_owned(),
+                Ok(()) => "the container is created".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            // The container is there by now; it is not the trace's to take away.
+            if let Err(error) = explain.end(&outcome) {
+                tracing::warn!("cannot write the trace: {error}");
+            }
+        }
         self.init = creator.into_peer();
         done.map_err(|error| match shared.refused_at() {
             Some((place, errno)) => entrance.refusal(place, errno).into(),
@@ -172,7 +190,7 @@ impl<'a> Making<'a> {
     /// The handshake, and what is to be done between its messages.
     fn converse(
         &mut self,
-        creator: &mut Creator<()>,
+        creator: &mut Creator<Option<Explain>>,
         pid: i32,
         listener: bool,
         console: bool,
@@ -185,7 +203,11 @@ impl<'a> Making<'a> {
         self.write_record()?;
         let config = self.init_config(listener, console)?;
         let features = Features::NONE.with_if(Features::START_ON_WIRE, and_start);
-        creator.begin(features, log_level(), config)?;
+        let level = match creator.watch() {
+            Some(_) => Level::Debug,
+            None => log_level(),
+        };
+        creator.begin(features, level, config)?;
         // While init mounts.
         cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
         creator.wait_ready()?;

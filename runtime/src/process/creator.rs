@@ -61,7 +61,23 @@ pub struct Done {
     pub wire: OwnedFd,
 }
 
-impl<O: Observer> Creator<O> {
+/// Watches a conversation: its messages, and init's log lines.
+pub trait Watch: Observer {
+    /// A log line of init.
+    fn line(&mut self, _: &LogLine) {}
+}
+
+impl Watch for () {}
+
+impl<W: Watch> Watch for Option<W> {
+    fn line(&mut self, line: &LogLine) {
+        if let Some(watch) = self {
+            watch.line(line);
+        }
+    }
+}
+
+impl<O: Watch> Creator<O> {
     /// A creator whose init has just been started.
     pub fn new(wire: Wire, observer: O) -> Self {
         Self {
@@ -119,9 +135,13 @@ impl<O: Observer> Creator<O> {
     pub fn wait_executed(&mut self) -> Result<(), Error> {
         self.doing = "executing the program";
         self.expect(|message| matches!(message, Message::Starting))?;
-        match self.driver.finish(|line| log(&line))? {
-            Outcome::Executed => Ok(()),
-            other => Err(self.failed(other)),
+        loop {
+            match self.driver.receive()? {
+                Received::Message(Message::Log(line)) => self.line(&line),
+                Received::Message(_) => {}
+                Received::Ended(Outcome::Executed) => return Ok(()),
+                Received::Ended(other) => return Err(self.failed(other)),
+            }
         }
     }
 
@@ -131,7 +151,7 @@ impl<O: Observer> Creator<O> {
     }
 
     /// Sees the messages pass.
-    pub fn observer(&mut self) -> &mut O {
+    pub fn watch(&mut self) -> &mut O {
         self.driver.observer()
     }
 
@@ -143,7 +163,7 @@ impl<O: Observer> Creator<O> {
     fn expect(&mut self, wanted: impl Fn(&Message) -> bool) -> Result<(), Error> {
         loop {
             match self.driver.receive()? {
-                Received::Message(Message::Log(line)) => log(&line),
+                Received::Message(Message::Log(line)) => self.line(&line),
                 Received::Message(message) if wanted(&message) => return Ok(()),
                 // The machine let it pass, so it is one that this creator does not provide for.
                 Received::Message(message) => {
@@ -153,6 +173,11 @@ impl<O: Observer> Creator<O> {
                 Received::Ended(outcome) => return Err(self.failed(outcome)),
             }
         }
+    }
+
+    fn line(&mut self, line: &LogLine) {
+        self.driver.observer().line(line);
+        log(line);
     }
 
     fn failed(&self, outcome: Outcome) -> Error {

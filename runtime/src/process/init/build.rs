@@ -14,7 +14,7 @@ use crate::{sys, tty};
 /// Everything that is done while the host's tree is still there.
 pub fn mount(config: &InitConfig) -> Result<Prepared, Failure> {
     let plan = &config.plan;
-    tracing::debug!("init is in its namespaces, building the container");
+    tracing::debug!("the plan is read");
     if plan.namespaces.has(Namespaces::CGROUP) {
         // Not by clone3: the namespace's root is the cgroup that init is in at this moment.
         sys::unshare(Namespaces::CGROUP).at(Step::Cgroup)?;
@@ -28,7 +28,9 @@ pub fn mount(config: &InitConfig) -> Result<Prepared, Failure> {
     if let Some(score) = plan.process.oom_score_adj {
         attrs::oom_score_adj(score).at(Step::OomScore)?;
     }
-    rootfs::prepare(&plan.rootfs, &config.cgroups).at(Step::Mounts)
+    let prepared = rootfs::prepare(&plan.rootfs, &config.cgroups).at(Step::Mounts)?;
+    tracing::debug!("mounts and devices are made");
+    Ok(prepared)
 }
 
 /// From the host's tree into the container's.
@@ -39,7 +41,7 @@ pub fn enter(
 ) -> Result<(), Failure> {
     let plan = &config.plan;
     prepared.pivot().at(Step::PivotRoot)?;
-    tracing::debug!("init has entered the root filesystem");
+    tracing::debug!("pivot_root is done");
     attrs::cwd::create(&plan.process.cwd).at(Step::Cwd)?;
     sys::setsid().at(Step::Terminal)?;
     if let Some(console) = console {
@@ -54,5 +56,6 @@ pub fn enter(
         attrs::sysctl(&plan.sysctl).at(Step::Sysctl)?;
     }
     rootfs::finish(&plan.rootfs).at(Step::MaskedPaths)?;
+    tracing::debug!("read-only and masked paths are closed");
     attrs::no_new_privileges(&plan.process).at(Step::NoNewPrivileges)
 }

@@ -31,6 +31,7 @@ pub fn drop(plan: &InitPlan, status: &Status) -> Result<Exec, Failure> {
     for warning in &done.warnings {
         tracing::warn!("{warning}");
     }
+    tracing::debug!("user, groups and capabilities are the program's");
     let strings = |list: &[String]| -> Result<Vec<CString>, NulError> {
         list.iter().map(|s| CString::new(s.as_str())).collect()
     };
