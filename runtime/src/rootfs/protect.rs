@@ -1,6 +1,6 @@
 //! The last touches, inside the container: what must not be written and what must not be seen.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
@@ -8,7 +8,7 @@ use super::error::Error;
 use super::mounts::is_late_readonly;
 use super::path::Root;
 use crate::plan::RootfsPlan;
-use crate::sys::mount::{SetAttr, attach, attach_at, attr, clone_tree, new_tmpfs, set_attr};
+use crate::sys::mount::{SetAttr, attach, attach_at, attr, clone_tree, mount, set_attr};
 use crate::sys::{self, path as fs};
 
 const READONLY: SetAttr = SetAttr {
@@ -58,48 +58,6 @@ fn readonly_path(root: &Root, path: &str) -> sys::Result<()> {
     Ok(())
 }
 
-/// A mount that is attached in many places: one is made, the others are copies.
-#[derive(Default)]
-struct Stamp {
-    /// In use somewhere: what copies are taken of (older kernels copy no detached mount).
-    attached: Option<OwnedFd>,
-    /// Detached, for the next use.
-    next: Option<OwnedFd>,
-}
-
-impl Stamp {
-    /// Puts one on `path`.
-    fn press(
-        &mut self,
-        root: &Root,
-        path: &str,
-        make: impl FnOnce() -> sys::Result<OwnedFd>,
-    ) -> sys::Result<()> {
-        let tree = match (self.next.take(), &self.attached) {
-            (Some(next), _) => next,
-            (None, Some(attached)) => clone_tree(attached.as_fd(), "", false, path)?,
-            (None, None) => make()?,
-        };
-        // One step finds and covers the path, so nothing can be exchanged in between; and what is missing costs one call.
-        match attach_at(tree.as_fd(), fs::HERE, path, path) {
-            Ok(()) if self.attached.is_none() => self.attached = Some(tree),
-            Ok(()) => root.done(tree),
-            Err(error) => {
-                self.next = Some(tree);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn done(self, root: &Root) {
-        self.attached
-            .into_iter()
-            .chain(self.next)
-            .for_each(|fd| root.done(fd));
-    }
-}
-
 /// `linux.maskedPaths`: a file becomes /dev/null, a directory an empty one. What does not exist needs no mask.
 ///
 /// Paths are absolute in the calling process's root, which is the container's by now; a trailing link is followed, as runc does.
@@ -107,34 +65,100 @@ pub fn mask_paths(root: &Root, paths: &[String]) -> Result<(), Error> {
     let Some(first) = paths.first() else {
         return Ok(());
     };
-    let mut null = Stamp {
-        next: Some(null_device(first)?),
-        ..Stamp::default()
+    let mut masks = Masks {
+        root,
+        next_null: Some(null_device(first)?),
+        null: None,
+        empty: None,
+        empty_at: None,
     };
-    let mut empty = Stamp::default();
     for path in paths {
-        let fail = |cause| Error::Mask {
+        masks.mask(path).map_err(|cause| Error::Mask {
             path: path.clone(),
             cause,
-        };
-        let masked = null.press(root, path, || {
-            Err(sys::Error::new("open_tree", "/dev/null", Errno::ENOENT))
-        });
-        match masked {
-            Ok(()) => {}
-            Err(error) if error.errno == Errno::ENOENT => {}
-            // Not a file, then: a directory.
+        })?;
+    }
+    masks
+        .null
+        .into_iter()
+        .chain(masks.next_null)
+        .chain(masks.empty)
+        .for_each(|fd| root.done(fd));
+    Ok(())
+}
+
+/// What masks: one of each kind, and copies of it.
+struct Masks<'a> {
+    root: &'a Root,
+    /// A copy of /dev/null that masks nothing yet.
+    next_null: Option<OwnedFd>,
+    /// The first that masks something: what further copies are taken of (older kernels copy no detached mount).
+    null: Option<OwnedFd>,
+    /// The path of the first empty directory.
+    empty_at: Option<&'a str>,
+    /// A copy of it in use elsewhere.
+    empty: Option<OwnedFd>,
+}
+
+impl<'a> Masks<'a> {
+    fn mask(&mut self, path: &'a str) -> sys::Result<()> {
+        // One call finds and covers the path, so nothing can be exchanged in between; and what is missing costs no more than that.
+        match self.file(path) {
+            Err(error) if error.errno == Errno::ENOENT => Ok(()),
+            // Not a file, then.
             Err(error) if matches!(error.errno, Errno::EINVAL | Errno::ENOTDIR) => {
-                empty
-                    .press(root, path, || new_tmpfs(attr::RDONLY, path))
-                    .map_err(fail)?;
+                self.directory(path)
             }
-            Err(error) => return Err(fail(error)),
+            done => done,
         }
     }
-    null.done(root);
-    empty.done(root);
-    Ok(())
+
+    fn file(&mut self, path: &str) -> sys::Result<()> {
+        let tree = match (self.next_null.take(), &self.null) {
+            (None, Some(null)) => clone_tree(null.as_fd(), "", false, path)?,
+            (Some(next), _) => next,
+            (None, None) => return Err(sys::Error::new("open_tree", "/dev/null", Errno::ENOENT)),
+        };
+        if let Err(error) = attach_at(tree.as_fd(), fs::HERE, path, path) {
+            self.next_null = Some(tree);
+            return Err(error);
+        }
+        keep_one(&mut self.null, tree, self.root);
+        Ok(())
+    }
+
+    /// A tmpfs is dear (about 50 µs), a copy of one is not.
+    fn directory(&mut self, path: &'a str) -> sys::Result<()> {
+        let copy = match (&self.empty, self.empty_at) {
+            (Some(empty), _) => Some(clone_tree(empty.as_fd(), "", false, path)?),
+            (None, Some(first)) => Some(clone_tree(fs::HERE, first, false, path)?)
+                .filter(|tree| is_readonly_tmpfs(tree.as_fd())),
+            (None, None) => None,
+        };
+        let Some(tree) = copy else {
+            mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "", path)?;
+            self.empty_at = Some(path);
+            return Ok(());
+        };
+        attach_at(tree.as_fd(), fs::HERE, path, path)?;
+        keep_one(&mut self.empty, tree, self.root);
+        Ok(())
+    }
+}
+
+fn keep_one(kept: &mut Option<OwnedFd>, tree: OwnedFd, root: &Root) {
+    match kept {
+        None => *kept = Some(tree),
+        Some(_) => root.done(tree),
+    }
+}
+
+/// The copy was taken by path: is it of what was mounted there?
+fn is_readonly_tmpfs(tree: BorrowedFd<'_>) -> bool {
+    nix::sys::statfs::fstatfs(tree).is_ok_and(|stat| {
+        stat.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC
+            && stat.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
+    })
 }
 
 /// A copy of the container's /dev/null, verified on the copy itself: an image that has something else there would have it put over

@@ -209,28 +209,3 @@ pub fn set_attr(
         .map(drop)
         .map_err(|errno| Error::new("mount_setattr", shown, errno))
 }
-
-/// A new, empty, detached tmpfs mount without options, with the given `MOUNT_ATTR_*`. Close-on-exec.
-pub fn new_tmpfs(attrs: u64, shown: &str) -> Result<OwnedFd> {
-    const CLOEXEC: libc::c_uint = 1;
-    const CMD_CREATE: libc::c_uint = 6;
-    // SAFETY: the name is a static string; the kernel writes nothing.
-    let fs = descriptor(unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), CLOEXEC) })
-        .map_err(|errno| Error::new("fsopen", "tmpfs", errno))?;
-    let null = std::ptr::null::<libc::c_char>();
-    // SAFETY: FSCONFIG_CMD_CREATE takes no key and no value: both must be NULL.
-    let ret = unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            fs.as_raw_fd(),
-            CMD_CREATE,
-            null,
-            null,
-            0,
-        )
-    };
-    Errno::result(ret).map_err(|errno| Error::new("fsconfig", "tmpfs", errno))?;
-    // SAFETY: three integers; the kernel touches no memory of ours.
-    descriptor(unsafe { libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), CLOEXEC, attrs) })
-        .map_err(|errno| Error::new("fsmount", shown, errno))
-}

@@ -69,9 +69,6 @@ fn every_failing_call_aborts() {
         "mknodat",
         "symlinkat",
         "mkdirat",
-        "fsopen",
-        "fsconfig",
-        "fsmount",
         "chdir",
     ];
     let mut injected = 0;
