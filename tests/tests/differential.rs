@@ -152,8 +152,8 @@ fn the_network() {
 ///
 /// Differences:
 /// - the tmpfs that carries the cgroup hierarchies is `rw` under runc 1.1, and what the config asks for (`ro`) under ours;
-/// - runc mounts one tmpfs for each masked directory; ours may clone one: both are read-only and empty (the options of
-///   both are compared but for the size).
+/// - runc mounts one tmpfs for each masked directory; ours clones one, which has no name as its source: that would be one
+///   more call, for a word that nobody reads.
 #[test]
 fn the_mount_table() {
     need_root!();
@@ -173,6 +173,8 @@ fn the_mount_table() {
                     } else {
                         String::new()
                     };
+                let masked = fstype == "tmpfs" && !point.starts_with("/dev");
+                let source = if masked { String::new() } else { source };
                 format!(
                     "{point} {options} [{optional}] {fstype} {} {sup}",
                     if fstype == "ext4" { "DISK" } else { &source }

@@ -486,6 +486,9 @@ fn a_cgroup_in_use_is_refused() {
         .run(&["create", "--bundle", bundle, &c.id])
         .exits(1);
     assert!(out.stderr.contains("is not empty"), "{out}");
+    // What failed has no claim on the other's processes.
+    other.runtime.run(&["delete", "--force", &c.id]).ok();
+    assert!(other.state_entries().is_empty());
     assert_eq!(c.status(), "running");
     assert!(
         !cgroups_named(&c.id).is_empty(),
