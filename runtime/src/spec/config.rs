@@ -113,7 +113,7 @@ object! {
         cgroups_path: Str<'de> = "cgroupsPath",
         namespaces: Vec<Namespace<'de>> = "namespaces",
         devices: Vec<Device<'de>> = "devices",
-        net_devices: Section = "netDevices",
+        net_devices: Map<'de, Present> = "netDevices",
         seccomp: Section = "seccomp",
         rootfs_propagation: Str<'de> = "rootfsPropagation",
         masked_paths: Vec<Str<'de>> = "maskedPaths",

@@ -35,7 +35,14 @@ pub(super) fn sections(
         ("linux.uidMappings", list(&linux.uid_mappings)),
         ("linux.gidMappings", list(&linux.gid_mappings)),
         ("linux.timeOffsets", section(linux.time_offsets.as_ref())),
-        ("linux.netDevices", section(linux.net_devices.as_ref())),
+        (
+            "linux.netDevices",
+            // A device asks by its key: to be moved in under its own name.
+            linux
+                .net_devices
+                .as_ref()
+                .is_some_and(|devices| !devices.0.is_empty()),
+        ),
         ("linux.mountLabel", text(&linux.mount_label)),
         ("linux.intelRdt", linux.intel_rdt.is_some()),
         ("linux.memoryPolicy", linux.memory_policy.is_some()),
