@@ -29,6 +29,8 @@ mod view;
 mod walk;
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;
 
 pub use create::{Created, create};

@@ -36,8 +36,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // runc's texts end in the C library's words for the errno: "permission denied". Engines match on them.
-        let words = self.errno.desc().to_lowercase();
+        // runc's texts end in the C library's words for the errno: "permission denied". Engines match on them. They come
+        // from strerror(3): nix has its own for some ("math result not representable").
+        let text = std::io::Error::from(self.errno).to_string().to_lowercase();
+        let words = text.split(" (os error").next().unwrap_or_default();
         if self.object.is_empty() {
             write!(f, "{}: {words}", self.call)
         } else {
