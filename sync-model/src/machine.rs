@@ -232,3 +232,67 @@ fn ending<S: States>(state: S, fate: Fate) -> Outcome {
         (_, Fate::Executed | Fate::Unknown) => Outcome::PeerClosed { state: state.id() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::creator::CreatorState;
+    use crate::exec::{ExecCreatorState, ExecInitState};
+    use crate::gate::{DeleterState, GateState, StarterState};
+    use crate::init::InitState;
+
+    /// Every state of every machine, under every fate: which ends are successes is written down by name.
+    #[test]
+    fn an_end_is_a_success_only_where_it_was_awaited() {
+        fn check<S: States>(successes: &mut Vec<String>) {
+            for state in (0..)
+                .map_while(S::from_index)
+                .filter(|state| state.class() != Class::End)
+            {
+                for fate in [Fate::Executed, Fate::Unknown, Fate::Died(Death::Killed(31))] {
+                    let machine = Machine {
+                        phase: Phase::At(state),
+                        ..Machine::<S>::new()
+                    }
+                    .on_eof();
+                    assert_eq!(machine.turn(), Turn::AskFate);
+                    let outcome = machine.on_fate(fate).outcome().cloned();
+                    let id = state.id();
+                    match outcome {
+                        Some(Outcome::PeerDied {
+                            state,
+                            death: Death::Killed(31),
+                        }) => {
+                            assert_eq!((state, fate), (id, Fate::Died(Death::Killed(31))));
+                        }
+                        Some(Outcome::PeerClosed { state }) => {
+                            assert_eq!(state, id);
+                            assert!(!matches!(fate, Fate::Died(_)));
+                        }
+                        other => successes.push(format!("{id:?} {fate:?}: {other:?}")),
+                    }
+                }
+            }
+        }
+        let mut others = Vec::new();
+        check::<CreatorState>(&mut others);
+        check::<InitState>(&mut others);
+        check::<ExecCreatorState>(&mut others);
+        check::<ExecInitState>(&mut others);
+        check::<GateState>(&mut others);
+        check::<StarterState>(&mut others);
+        check::<DeleterState>(&mut others);
+        let expected = [
+            "Creator::AwaitExec Executed: Some(Executed)",
+            "Creator::AwaitExit Died(Killed(31)): Some(Aborted)",
+            "ExecCreator::AwaitExec Executed: Some(Executed)",
+            "Starter::AwaitStarting Executed: Some(NotAccepted)",
+            "Starter::AwaitStarting Unknown: Some(NotAccepted)",
+            "Starter::AwaitExec Executed: Some(Executed)",
+            "Deleter::AwaitAborting Executed: Some(NotAccepted)",
+            "Deleter::AwaitAborting Unknown: Some(NotAccepted)",
+            "Deleter::AwaitExit Died(Killed(31)): Some(Aborted)",
+        ];
+        assert_eq!(others, expected);
+    }
+}

@@ -316,3 +316,54 @@ fn a_queued_start_is_not_heard_too_early() {
     init.send(&Message::AtGate).unwrap();
     assert_eq!(message(init.receive()), Message::Start);
 }
+
+/// A wire that never has room, on which something comes and then the end.
+struct Clogged(VecDeque<Vec<u8>>);
+
+impl Transport for Clogged {
+    type Error = WouldBlock;
+
+    fn send(&mut self, _: &[u8]) -> Result<Sent, WouldBlock> {
+        Ok(Sent::Bytes(0))
+    }
+
+    fn recv(&mut self, buffer: &mut [u8], or_writable: bool) -> Result<Recv, WouldBlock> {
+        assert!(or_writable, "there is still something to write");
+        match self.0.pop_front() {
+            Some(bytes) => {
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                Ok(Recv::Bytes(bytes.len()))
+            }
+            None => Ok(Recv::Eof),
+        }
+    }
+
+    fn fate(&mut self) -> Result<Fate, WouldBlock> {
+        Ok(Fate::Died(Death::Exited(1)))
+    }
+}
+
+/// S6: the cause and the end both come while this side still writes. The cause counts.
+#[test]
+fn what_came_before_the_end_is_heard_before_it() {
+    let cause = WireError {
+        step: Step::Mounts,
+        errno: 22,
+        path: String::new(),
+        message: "mount".to_owned(),
+    };
+    let mut bytes = Vec::new();
+    sync_model::frame::encode(&Message::Error(cause.clone()), &mut bytes).unwrap();
+    let mut creator = Driver::new(Clogged([bytes].into()), Creator::new(), ());
+    creator.send(&bootstrap(Features::NONE)).unwrap();
+    assert!(!creator.flush().unwrap());
+    assert!(creator.peer_is_gone());
+    assert_eq!(
+        creator.receive().unwrap(),
+        Received::Ended(Outcome::Failed(cause.clone()))
+    );
+    assert_eq!(
+        creator.receive().unwrap(),
+        Received::Ended(Outcome::Failed(cause))
+    );
+}

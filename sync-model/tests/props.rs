@@ -1,4 +1,5 @@
-//! Properties of the codec and the machines over random input. Each test prints how many cases it ran.
+//! Properties of the codec and the machines over random input. Each test prints how many cases it ran;
+//! `PROPTEST_FACTOR=100` runs a hundred times as many.
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
@@ -118,7 +119,7 @@ fn every_message_survives_every_split() {
     let split = vec(1..200_usize, 1..40);
     check(
         "round trip under any split",
-        4_000,
+        1_500,
         (vec(message(), 0..6), split),
         |(messages, pieces)| {
             let mut wire = Vec::new();
@@ -150,7 +151,7 @@ fn every_message_survives_every_split() {
 
 #[test]
 fn garbage_is_an_error_or_waits_and_never_more() {
-    check("any bytes", 20_000, vec(any::<u8>(), 0..400), |bytes| {
+    check("any bytes", 8_000, vec(any::<u8>(), 0..400), |bytes| {
         fuzzing::frame_decode(&bytes)
     });
     // Bytes that begin like a frame get further.
@@ -161,7 +162,7 @@ fn garbage_is_an_error_or_waits_and_never_more() {
             bytes
         },
     );
-    check("bytes behind a header", 20_000, framed, |bytes| {
+    check("bytes behind a header", 8_000, framed, |bytes| {
         fuzzing::frame_decode(&bytes)
     });
     let mutated = (
@@ -172,7 +173,7 @@ fn garbage_is_an_error_or_waits_and_never_more() {
     );
     check(
         "a message with one byte changed",
-        4_000,
+        1_500,
         mutated,
         |(seed, messages, at, byte)| {
             let mut wire = vec![seed];
@@ -317,7 +318,7 @@ fn no_sequence_leaves_the_legal_set() {
         bytes.extend(ops);
         bytes
     });
-    check("any sequence of operations", 20_000, ops, |bytes| {
+    check("any sequence of operations", 8_000, ops, |bytes| {
         fuzzing::handshake_ops(&bytes)
     });
     // Send what is next, let it arrive, on both sides in turn; then bend one operation.
@@ -330,7 +331,7 @@ fn no_sequence_leaves_the_legal_set() {
     );
     check(
         "a legal sequence with one operation bent",
-        20_000,
+        8_000,
         walk,
         |(which, bits, rounds, at, bent)| {
             let mut bytes = vec![which, bits];
