@@ -61,6 +61,12 @@ impl Entrance {
         self.tasks.iter().map(AsFd::as_fd).collect()
     }
 
+    /// Closes the doors together with what else is in the batch.
+    pub fn close_with(&mut self, batch: &mut Batch) {
+        let doors = self.tasks.drain(..).chain(self.v2.take());
+        doors.for_each(|fd| batch.push(fd));
+    }
+
     /// The error of a child that was refused at a place in [`tasks`](Self::tasks).
     pub fn refusal(&self, place: usize, errno: Errno) -> Error {
         let path = self.names.get(place).map_or("tasks", String::as_str);
@@ -75,10 +81,7 @@ impl Drop for Entrance {
     fn drop(&mut self) {
         // Together, in one call.
         let mut batch = Batch::with_capacity(self.tasks.len() + 1);
-        self.tasks
-            .drain(..)
-            .chain(self.v2.take())
-            .for_each(|fd| batch.push(fd));
+        self.close_with(&mut batch);
     }
 }
 

@@ -153,11 +153,12 @@ impl<'a> Making<'a> {
         // If this fails, it has taken back what it made; what it found is not ours to remove.
         let _made = cgroup::create(&self.cgroups, &self.plan.cgroup.resources)?;
         self.has_cgroups = true;
-        let entrance = cgroup::Entrance::open(&self.cgroups)?;
+        let mut entrance = cgroup::Entrance::open(&self.cgroups)?;
         let console = self.console.take();
         let has_console = console.is_some();
-        let Init { child, wire } = spawn::init(self.plan.init.namespaces, &entrance, gate, console)
-            .map_err(Error::sys("unable to start init"))?;
+        let Init { child, wire } =
+            spawn::init(self.plan.init.namespaces, &mut entrance, gate, console)
+                .map_err(Error::sys("unable to start init"))?;
         let clone::Child {
             pid,
             pidfd,

@@ -1,5 +1,7 @@
 //! Init, as another process sees it: alive, dead, or become the user's program.
 
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -95,10 +97,12 @@ pub fn death_of(status: WaitStatus) -> Death {
 /// The name of a process, dead or alive; `None` when it is gone.
 fn name(pid: i32) -> Result<Option<String>> {
     let path = format!("/proc/{pid}/comm");
-    match std::fs::read(&path) {
-        Ok(name) => Ok(Some(
-            String::from_utf8_lossy(name.trim_ascii_end()).into_owned(),
-        )),
+    let mut name = [0_u8; 64];
+    match File::open(&path).and_then(|mut file| file.read(&mut name)) {
+        Ok(length) => {
+            let name = name[..length].trim_ascii_end();
+            Ok(Some(String::from_utf8_lossy(name).into_owned()))
+        }
         Err(error) => match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOENT | Errno::ESRCH) => Ok(None),
             errno => Err(Error::new("read", path, errno.unwrap_or(Errno::EIO))),

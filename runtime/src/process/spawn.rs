@@ -9,6 +9,7 @@ use super::gate::Gate;
 use crate::cgroup::Entrance;
 use crate::plan::Namespaces;
 use crate::sys::clone::{Child, FIRST_FD, Spawn, spawn_in};
+use crate::sys::close::Batch;
 use crate::sys::{Error, Result, sealed_exe};
 
 /// `argv` of init. The first is what `ps` shows.
@@ -43,7 +44,7 @@ pub struct Init {
 /// That of the call that failed; nothing is left.
 pub fn init(
     namespaces: Namespaces,
-    cgroups: &Entrance,
+    cgroups: &mut Entrance,
     gate: Gate,
     console: Option<OwnedFd>,
 ) -> Result<Init> {
@@ -74,7 +75,16 @@ pub fn init(
         env: &[],
         fds: &fds,
     };
-    let child = spawn_in(&what, &cgroups.tasks()).map_err(|error| explain(error, namespaces))?;
+    let spawned = spawn_in(&what, &cgroups.tasks());
+    let Gate { lock, listener } = gate;
+    let mut theirs_all = Batch::with_capacity(16);
+    [Some(theirs), Some(program), Some(lock), listener, console]
+        .into_iter()
+        .flatten()
+        .for_each(|fd| theirs_all.push(fd));
+    cgroups.close_with(&mut theirs_all);
+    drop(theirs_all);
+    let child = spawned.map_err(|error| explain(error, namespaces))?;
     Ok(Init { child, wire })
 }
 

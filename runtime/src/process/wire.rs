@@ -42,8 +42,9 @@ impl Wire {
         (self.socket, self.peer)
     }
 
-    fn read(&self, buffer: &mut [u8]) -> Result<Option<Recv>> {
-        match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+    /// `None`: nothing has come, or a signal.
+    fn read(&self, buffer: &mut [u8], flags: MsgFlags) -> Result<Option<Recv>> {
+        match recv(self.socket.as_raw_fd(), buffer, flags) {
             // A reset is what the end looks like when the peer died with something unread.
             Ok(0) | Err(Errno::ECONNRESET) => Ok(Some(Recv::Eof)),
             Ok(count) => Ok(Some(Recv::Bytes(count))),
@@ -73,6 +74,13 @@ impl Transport for Wire {
 
     fn recv(&mut self, buffer: &mut [u8], or_writable: bool) -> Result<Recv> {
         loop {
+            if self.peer.is_none() && !or_writable {
+                // The end of the wire is all the news that init gets: no need to ask first.
+                if let Some(received) = self.read(buffer, MsgFlags::empty())? {
+                    return Ok(received);
+                }
+                continue;
+            }
             let mut events = PollFlags::POLLIN;
             if or_writable {
                 events |= PollFlags::POLLOUT;
@@ -95,7 +103,7 @@ impl Transport for Wire {
             let (wire, death) = (ready(0), ready(1));
             // What a dying peer wrote comes before the news of its death.
             if wire.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
-                && let Some(received) = self.read(buffer)?
+                && let Some(received) = self.read(buffer, MsgFlags::MSG_DONTWAIT)?
             {
                 return Ok(received);
             }
@@ -106,7 +114,7 @@ impl Transport for Wire {
                 && death.contains(PollFlags::POLLIN)
             {
                 // It may have written between the poll and its death.
-                return Ok(match self.read(buffer)? {
+                return Ok(match self.read(buffer, MsgFlags::MSG_DONTWAIT)? {
                     Some(received) => received,
                     None => Recv::Died(peer.death()),
                 });

@@ -119,7 +119,10 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
 
     let exec = privileges::drop(&config.plan, &status)?;
     send(driver, &Message::AtGate)?;
-    flush(driver)?;
+    if listener.is_some() {
+        flush(driver)?;
+    }
+    // With `run` it goes out with the answer to the start, which is there already, or before init waits for it.
     Ok(Ready { exec, listener })
 }
 
