@@ -51,31 +51,42 @@ impl Place {
             .map(|word| word.replace("LOG", log.to_str().unwrap()));
         // The same argv[0] for both.
         let path = format!("{}:/usr/bin:/bin", self.0.join(who).display());
-        let output = Command::new("/usr/bin/env")
+        // Files: a detached container keeps what it is given.
+        let files = ["stdout", "stderr"].map(|name| self.0.join(who).join(name));
+        let status = Command::new("/usr/bin/env")
             .args(["runc", "--root"])
-            .arg(self.0.join("root"))
+            .arg(self.0.join(who).join("root"))
             .args(line)
             .env("PATH", path)
             .env_remove("XDG_RUNTIME_DIR")
             .envs(env.iter().copied())
             .current_dir(self.0.join("bundle"))
             .stdin(Stdio::null())
-            .output()
+            .stdout(fs::File::create(&files[0]).unwrap())
+            .stderr(fs::File::create(&files[1]).unwrap())
+            .status()
             .unwrap();
-        let text = |bytes| {
-            without_time(&String::from_utf8_lossy(bytes).replace(log.to_str().unwrap(), "LOG"))
+        let text = |path: &Path| {
+            let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+            without_time(&text.replace(log.to_str().unwrap(), "LOG"))
         };
         Seen {
-            code: output.status.code(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-            log: text(&fs::read(&log).unwrap_or_default()),
+            code: status.code(),
+            stdout: text(&files[0]),
+            stderr: text(&files[1]),
+            log: text(&log),
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // What a failed test left running.
+        for who in ["ours", "theirs"] {
+            for id in self.run(who, &["list", "-q"], &[]).stdout.lines() {
+                self.run(who, &["delete", "-f", id], &[]);
+            }
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -209,6 +220,9 @@ fn missing_containers_are_runcs() {
         "create x -b /nonexistent",
         "run --bundle=/nonexistent x",
         "run -detach -b /nonexistent x",
+        "create x",
+        "run x",
+        "kill nope BOGUS",
     ] {
         same(&place, &line.split_whitespace().collect::<Vec<_>>(), &[]);
     }
@@ -297,6 +311,127 @@ fn spec_is_runcs() {
         }
         assert_eq!(texts[0], texts[1], "{line:?}");
     }
+}
+
+#[test]
+fn a_life_is_runcs() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: needs root to run containers");
+        return;
+    }
+    let Some(place) = Place::new("life") else {
+        return;
+    };
+    let laid = Command::new(OURS)
+        .args(["spec", "--busybox", "-b"])
+        .arg(place.0.join("bundle"))
+        .output()
+        .unwrap();
+    if !laid.status.success() {
+        eprintln!("skipped: {}", String::from_utf8_lossy(&laid.stderr));
+        return;
+    }
+    let config = place.0.join("bundle/config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    // The cgroup of each is named for the container, as that of none else on this host.
+    let text = text.replacen('{', "{\"annotations\": {\"b\": \"<2>\", \"a\": \"1\"},", 1);
+    fs::write(&config, text.replace("\"sh\"", "\"sleep\", \"1000\"")).unwrap();
+
+    let lives = ["ours", "theirs"].map(|who| {
+        let id = format!("cli-life-{who}-{}", std::process::id());
+        let step = |line: &str| {
+            let line: Vec<String> = line
+                .split(' ')
+                .map(|word| word.replace("ID", &id))
+                .collect();
+            let seen = place.run(
+                who,
+                &line.iter().map(String::as_str).collect::<Vec<_>>(),
+                &[],
+            );
+            // The exit status as a word: numbers are taken out.
+            let code = match seen.code {
+                Some(0) => "well",
+                Some(1) => "failed",
+                _ => "otherwise",
+            };
+            format!("{line:?} {code}\n{seen:#?}\n").replace(&id, "ID")
+        };
+        let mut life = String::new();
+        for line in [
+            "create ID",
+            "create ID",
+            "run ID",
+            "state ID",
+            "list",
+            "list -f json",
+            "list -q",
+            "kill ID BOGUS",
+            "start ID",
+            "start ID",
+            "delete ID",
+            "create ID",
+            "state ID",
+            "kill ID 0",
+            "kill ID KILL",
+        ] {
+            life.push_str(&step(line));
+        }
+        // A death takes its time; nothing else tells of it to who did not start the container.
+        let stopped = (0..2000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            step("state ID").contains("stopped")
+        });
+        assert!(stopped, "{life}");
+        for line in [
+            "state ID",
+            "list",
+            "kill ID KILL",
+            "kill --all ID KILL",
+            "start ID",
+            "delete ID",
+            "delete ID",
+            "run -d --pid-file ../pid ID",
+            "delete -f ID",
+            "delete -f ID",
+            "list -q",
+        ] {
+            life.push_str(&step(line));
+        }
+        plain(&life)
+    });
+    assert!(
+        lives[0].contains("well") && lives[0].contains("failed"),
+        "{}",
+        lives[0]
+    );
+    for (ours, theirs) in lives[0].split("\n[").zip(lives[1].split("\n[")) {
+        assert_eq!(ours, theirs, "\nleft: ours, right: runc's");
+    }
+    assert_eq!(lives[0], lives[1]);
+}
+
+/// Without pids, times, the length of names, and the version of the specification.
+fn plain(life: &str) -> String {
+    let mut out = String::new();
+    let life = life.replace("-dev", "");
+    let mut chars = life.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c.is_ascii_digit() {
+            while chars
+                .next_if(|c| c.is_ascii_digit() || matches!(c, '.' | '-'))
+                .is_some()
+            {}
+            out.push('0');
+        } else {
+            out.push(c);
+        }
+    }
+    // Columns are as wide as the names in them.
+    out.split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl fmt::Display for Status {
 /// One container, as `state` and `list` show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateView {
-    /// `ociVersion` of the container's config.
+    /// The version of the specification that the state follows: the runtime's, not the config's, as in runc.
     pub oci_version: String,
     /// Its name.
     pub id: String,

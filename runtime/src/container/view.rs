@@ -78,7 +78,7 @@ fn view(record: Record, status: Status, owner: u32) -> StateView {
         status,
         bundle: record.bundle().to_owned(),
         annotations: record.annotations(),
-        oci_version: record.runtime.oci_version,
+        oci_version: crate::spec::VERSION.to_owned(),
         rootfs: record.config.rootfs,
         created: record.created,
         id: record.id,

@@ -24,7 +24,14 @@ pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowAr
             let id = id(low)?;
             let signal = match low.operands.get(1) {
                 None => Signal::TERM,
-                Some(word) => Signal::parse(&word.to_string_lossy()).map_err(Failure::new)?,
+                Some(word) => match Signal::parse(&word.to_string_lossy()) {
+                    Ok(signal) => signal,
+                    Err(text) => {
+                        // That there is no such container is said first, as runc does.
+                        container::state(globals, &id)?;
+                        return Err(Failure::new(text));
+                    }
+                },
             };
             container::kill(globals, &id, signal, low.flag("all"))?;
             Ok(0)
