@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::unistd::mkdir;
+use nix::unistd::{AccessFlags, access, mkdir};
 
 use super::error::{Error, Result};
 use super::path::CgroupPaths;
@@ -50,6 +50,18 @@ pub fn create(paths: &CgroupPaths, resources: &Resources) -> Result<Created> {
             Err(error)
         }
     }
+}
+
+/// Is somebody in the groups that are yet to be made? Two calls if they are not there.
+pub(super) fn refuse_occupied(paths: &CgroupPaths) -> Result<()> {
+    let mut looked_at = paths.get("").into_iter().chain(paths.lead());
+    if looked_at.any(|directory| access(directory, AccessFlags::F_OK).is_ok()) {
+        return match kill::processes(paths)?.len() {
+            0 => Ok(()),
+            count => Err(Error::NotEmpty(count)),
+        };
+    }
+    Ok(())
 }
 
 fn fill(paths: &CgroupPaths, resources: &Resources, created: &mut Created) -> Result<()> {

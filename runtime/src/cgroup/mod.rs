@@ -3,7 +3,7 @@
 //! The creator uses it in this order, so that no step depends on one that may not have happened:
 //!
 //! 1. [`Layout::detect`]: which hierarchies this host has (v1, hybrid, v2).
-//! 2. [`CgroupPaths::plan`]: where this container's groups will be. Pure but for a read on v2; the result goes into the
+//! 2. [`CgroupPaths::plan`]: where this container's groups will be. Makes nothing; the result goes into the
 //!    state record *before* anything is made, so that `delete --force` can clean up after a death at any point.
 //! 3. [`create`], [`apply`]: directories, then limits and device rules, all before a process is in them.
 //! 4. [`Entrance`]: init is born in them. ([`join`] is for a process that is there already.) The first group is the one

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::layout::{Hierarchy, Layout, Mode, own_v2};
-use super::{v1, v2};
+use super::{create, v1, v2};
 use crate::plan::CgroupPlan;
 
 /// The groups of one container: runc's `cgroup_paths` of state.json, controller to absolute directory; the v2
@@ -29,10 +29,11 @@ impl CgroupPaths {
     ///
     /// `..` never climbs out of the directory that a path starts in.
     ///
-    /// Limits that this host cannot keep are refused here already, before anything is made.
+    /// Limits that this host cannot keep are refused here already, before anything is made. So are groups with somebody
+    /// in them: once such a path is in a state record, `delete --force` would kill whoever that is.
     ///
     /// # Errors
-    /// A limit whose controller is missing, or that v1 or v2 cannot express; a path that is the root, or in systemd's `slice:prefix:name` form; an own group that the mount does not show.
+    /// [`Error::NotEmpty`]; a limit whose controller is missing, or that v1 or v2 cannot express; a path that is the root, or in systemd's `slice:prefix:name` form; an own group that the mount does not show.
     pub fn plan(layout: &Layout, plan: &CgroupPlan, id: &str) -> Result<Self> {
         let configured = plan.path.as_deref().filter(|path| !path.is_empty());
         let inner = clean(configured.unwrap_or(id));
@@ -73,6 +74,7 @@ impl CgroupPaths {
         } else {
             v1::check(&paths, &plan.resources)?;
         }
+        create::refuse_occupied(&paths)?;
         Ok(paths)
     }
 

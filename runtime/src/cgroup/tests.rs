@@ -13,6 +13,7 @@ use crate::plan::{CgroupPlan, Cpu, DeviceRule, Memory, Resources};
 struct Groups {
     paths: CgroupPaths,
     layout: Layout,
+    id: String,
 }
 
 impl Groups {
@@ -40,7 +41,7 @@ impl Groups {
             resources: resources.clone(),
         };
         let paths = CgroupPaths::plan(&layout, &plan, &id).unwrap();
-        Some(Self { paths, layout })
+        Some(Self { paths, layout, id })
     }
 
     fn make(resources: &Resources) -> Option<Self> {
@@ -358,6 +359,13 @@ fn an_occupied_group_is_refused_and_an_empty_one_taken() {
         error.to_string(),
         "container's cgroup is not empty: 1 process(es) found"
     );
+    // Before there is a record already, of which `delete --force` could take it for the container's own.
+    let plan = CgroupPlan {
+        path: Some(groups.id.clone()),
+        ..CgroupPlan::default()
+    };
+    let error = CgroupPaths::plan(&groups.layout, &plan, "unused").unwrap_err();
+    assert!(matches!(error, Error::NotEmpty(1)), "{error}");
     drop(running);
     freeze(&groups.paths).unwrap();
     let error = create(&groups.paths, &Resources::default()).unwrap_err();
