@@ -23,7 +23,7 @@ pub enum Error {
     #[error("{0}")]
     Call(#[from] sys::Error),
     /// The caller's terminal or the container's failed.
-    #[error("failed to set the terminal from the stdin: {0}")]
+    #[error("{0}")]
     Terminal(#[from] tty::Error),
 }
 

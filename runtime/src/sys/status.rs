@@ -20,6 +20,12 @@ pub struct Status {
     pub bounding: u64,
     /// `CapAmb`
     pub ambient: u64,
+    /// `Uid`, if the real, effective, saved and filesystem ids are one; in the reader's user namespace.
+    pub uid: Option<u32>,
+    /// `Gid`, likewise.
+    pub gid: Option<u32>,
+    /// `Groups` is empty.
+    pub no_groups: bool,
 }
 
 impl Status {
@@ -47,23 +53,41 @@ impl Status {
 
     /// `None`: not all lines are there yet, or one is not as the kernel writes it.
     fn parse(text: &[u8]) -> Option<Self> {
-        let mut fields = [None; 3];
+        let mut status = Self::default();
+        let mut masks = 0;
         for line in text.split_inclusive(|&byte| byte == b'\n') {
-            let names: [&[u8]; 3] = [b"SigIgn:\t", b"CapBnd:\t", b"CapAmb:\t"];
-            for (field, name) in fields.iter_mut().zip(names) {
-                if let Some(value) = line.strip_prefix(name) {
-                    let digits = std::str::from_utf8(value.strip_suffix(b"\n")?).ok()?;
-                    *field = Some(u64::from_str_radix(digits, 16).ok()?);
-                }
+            // The kernel escapes what a process may choose (its name), so a line begins as its first bytes say.
+            let Some(line) = line.strip_suffix(b"\n") else {
+                break;
+            };
+            let mask =
+                |digits: &[u8]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+            if let Some(value) = line.strip_prefix(b"Uid:\t") {
+                status.uid = one(value);
+            } else if let Some(value) = line.strip_prefix(b"Gid:\t") {
+                status.gid = one(value);
+            } else if let Some(value) = line.strip_prefix(b"Groups:\t") {
+                status.no_groups = value.trim_ascii().is_empty();
+            } else if let Some(value) = line.strip_prefix(b"SigIgn:\t") {
+                status.ignored_signals = mask(value)?;
+                masks |= 1;
+            } else if let Some(value) = line.strip_prefix(b"CapBnd:\t") {
+                status.bounding = mask(value)?;
+                masks |= 2;
+            } else if let Some(value) = line.strip_prefix(b"CapAmb:\t") {
+                status.ambient = mask(value)?;
+                masks |= 4;
             }
         }
-        let [ignored_signals, bounding, ambient] = fields;
-        Some(Self {
-            ignored_signals: ignored_signals?,
-            bounding: bounding?,
-            ambient: ambient?,
-        })
+        (masks == 7).then_some(status)
     }
+}
+
+/// The one number of a list of equal ones.
+fn one(list: &[u8]) -> Option<u32> {
+    let mut ids = std::str::from_utf8(list).ok()?.split_ascii_whitespace();
+    let first = ids.next()?;
+    ids.all(|id| id == first).then(|| first.parse().ok())?
 }
 
 #[cfg(test)]
@@ -83,25 +107,38 @@ mod tests {
         );
     }
 
+    const TEXT: &[u8] = b"Name:\tSigIgn:\t0\nUid:\t7\t7\t7\t7\nGid:\t0\t0\t5\t0\nGroups:\t \n\
+        SigIgn:\t0000000000001000\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000400\n";
+
     #[test]
     fn a_torn_line_is_not_taken() {
-        let text =
-            b"SigIgn:\t0000000000001000\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000400\n";
-        let status = Status::parse(text).unwrap();
-        assert_eq!(
-            (status.ignored_signals, status.bounding, status.ambient),
-            (0x1000, 0x1ff_ffff_ffff, 0x400)
-        );
-        for end in 0..text.len() {
-            assert_eq!(Status::parse(&text[..end]), None, "cut at {end}");
+        let want = Status {
+            ignored_signals: 0x1000,
+            bounding: 0x1ff_ffff_ffff,
+            ambient: 0x400,
+            uid: Some(7),
+            gid: None,
+            no_groups: true,
+        };
+        assert_eq!(Status::parse(TEXT), Some(want));
+        for end in 0..TEXT.len() {
+            assert_eq!(Status::parse(&TEXT[..end]), None, "cut at {end}");
         }
     }
 
     #[test]
-    fn other_lines_do_not_confuse() {
-        // A process may call itself anything, but the kernel escapes newlines in names.
-        let text = b"Name:\tSigIgn:\t0\nSigIgn:\t1\nCapBnd:\t2\nCapAmb:\t3\nSeccomp:\t0\n";
+    fn what_is_not_said_is_not_assumed() {
+        let text = b"SigIgn:\t1\nCapBnd:\t2\nCapAmb:\t3\n";
         let status = Status::parse(text).unwrap();
-        assert_eq!(status.ignored_signals, 1);
+        assert_eq!(
+            (status.uid, status.gid, status.no_groups),
+            (None, None, false)
+        );
+        let text = b"Groups:\t4 5 \nUid:\t\nGid:\tx\tx\tx\tx\nSigIgn:\t1\nCapBnd:\t2\nCapAmb:\t3\n";
+        let status = Status::parse(text).unwrap();
+        assert_eq!(
+            (status.uid, status.gid, status.no_groups),
+            (None, None, false)
+        );
     }
 }

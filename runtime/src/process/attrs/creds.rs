@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::Error;
 use crate::plan::ProcessPlan;
+use crate::sys::status::Status;
 use crate::sys::{caps, creds, tty};
 
 /// Gives stdin, stdout and stderr to the container's user, who may want to open them anew (/dev/stdout).
@@ -32,19 +33,27 @@ pub fn own_stdio(uid: u32, is_console: bool) -> Result<(), Error> {
 
 /// Becomes the plan's user and groups. The permitted capabilities stay, for [`super::caps::apply`] to cut them down.
 ///
-/// `may_setgroups` is false in a user namespace whose /proc/self/setgroups says "deny": the groups stay as they are then.
+/// What the process is already, by its own `status`, it need not become: that must have been read in this user namespace, and
+/// nothing have changed the ids since. `may_setgroups` is false in a user namespace whose /proc/self/setgroups says "deny": the
+/// groups stay as they are then.
 ///
 /// # Errors
 /// [`Error::User`]
-pub fn switch(plan: &ProcessPlan, may_setgroups: bool) -> Result<(), Error> {
-    if may_setgroups {
+pub fn switch(plan: &ProcessPlan, status: &Status, may_setgroups: bool) -> Result<(), Error> {
+    let has_groups = plan.additional_gids.is_empty() && status.no_groups;
+    if may_setgroups && !has_groups {
         creds::setgroups(&plan.additional_gids).map_err(Error::User)?;
     } else if !plan.additional_gids.is_empty() {
         // Fail closed: the process would run without the groups that it was to have.
         let error = crate::sys::Error::new("setgroups", "", Errno::EPERM);
         return Err(Error::User(error));
     }
-    creds::setresgid(plan.gid).map_err(Error::User)?;
+    if status.gid != Some(plan.gid) {
+        creds::setresgid(plan.gid).map_err(Error::User)?;
+    }
+    if status.uid == Some(plan.uid) {
+        return Ok(());
+    }
     if plan.uid != 0 {
         caps::keep_caps().map_err(Error::User)?;
     }

@@ -95,9 +95,10 @@ pub enum LookupFailure {
     Access(#[source] sys::Error),
 }
 
-/// The errno's words alone.
+/// The errno's words alone, of "call object: words".
 fn words(error: &sys::Error) -> String {
-    error.errno.desc().to_lowercase()
+    let text = error.to_string();
+    text.rsplit(": ").next().unwrap_or_default().to_owned()
 }
 
 /// runc gives the number only.

@@ -62,11 +62,14 @@ pub fn finalize(
     let entered = cwd::enter_early(&plan.cwd)?;
     caps::drop_bounding(&capabilities, status)?;
     creds::own_stdio(plan.uid, is_console)?;
-    creds::switch(plan, may_setgroups)?;
+    creds::switch(plan, status, may_setgroups)?;
     if !entered {
         cwd::enter(&plan.cwd)?;
     }
-    cwd::verify()?;
+    // The root is never outside itself.
+    if plan.cwd != "/" {
+        cwd::verify()?;
+    }
     let not_raised = caps::apply(&capabilities, plan.uid, status)?;
     let program = exec_path::lookup(plan.args.first().map_or("", String::as_str), &env)?;
     Ok(Finalized {

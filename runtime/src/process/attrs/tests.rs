@@ -13,6 +13,7 @@ use super::kernel::set_names as kernel_names;
 use super::*;
 use crate::plan::Rlimit;
 use crate::sys::caps as kernel;
+use crate::sys::fork::in_one_thread;
 use crate::testing::solo;
 
 /// A field of the calling thread's status, as the kernel writes it.
@@ -116,7 +117,7 @@ solo! {
             };
             let seen = in_thread(move || {
                 caps::drop_bounding(&plan, &start).unwrap();
-                creds::switch(&super::tests::plan(uid, 0), true).unwrap();
+                creds::switch(&super::tests::plan(uid, 0), &start, true).unwrap();
                 let not_raised = caps::apply(&plan, uid, &start).unwrap();
                 let again = kernel::capset(kernel::Sets { permitted: own, ..Default::default() });
                 let regained = again.is_ok() && permitted != own;
@@ -168,23 +169,44 @@ solo! {
 
 solo! {
     fn user_and_groups() {
-        in_thread(|| {
+        let start = Status::read().unwrap();
+        in_thread(move || {
             let mut plan = plan(1000, 1001);
             plan.additional_gids = vec![7, 5, 4_000_000_000];
-            creds::switch(&plan, true).unwrap();
+            creds::switch(&plan, &start, true).unwrap();
             assert_eq!(field("Uid"), "1000 1000 1000 1000");
             assert_eq!(field("Gid"), "1001 1001 1001 1001");
             assert_eq!(field("Groups"), "5 7 4000000000");
             // Root is gone for good.
-            assert!(creds::switch(&super::tests::plan(0, 0), false).is_err());
+            let root = super::tests::plan(0, 0);
+            assert!(creds::switch(&root, &Status::default(), false).is_err());
         });
-        in_thread(|| {
+        in_thread(move || {
             let mut plan = plan(0, 0);
-            creds::switch(&plan, true).unwrap();
+            creds::switch(&plan, &start, true).unwrap();
             assert_eq!((field("Groups").as_str(), field("Uid").as_str()), ("", "0 0 0 0"));
             plan.additional_gids = vec![1];
-            let error = creds::switch(&plan, false).unwrap_err().to_string();
+            let error = creds::switch(&plan, &start, false).unwrap_err().to_string();
             assert_eq!(error, "unable to setup user: setgroups: operation not permitted");
+        });
+    }
+}
+
+solo! {
+    /// What the caller was is no part of what the container is, however it was started.
+    fn the_callers_ids_do_not_stay() {
+        use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+        in_one_thread(|| {
+            setgroups(&[Gid::from_raw(27), Gid::from_raw(0)]).unwrap();
+            // Effective root, the rest not: as from a set-uid program.
+            setresgid(Gid::from_raw(100), Gid::from_raw(0), Gid::from_raw(0)).unwrap();
+            setresuid(Uid::from_raw(1000), Uid::from_raw(0), Uid::from_raw(0)).unwrap();
+            let status = Status::read().unwrap();
+            assert_eq!((status.uid, status.gid, status.no_groups), (None, None, false));
+            creds::switch(&plan(0, 0), &status, true).unwrap();
+            for (name, value) in [("Uid", "0 0 0 0"), ("Gid", "0 0 0 0"), ("Groups", "")] {
+                assert_eq!(field(name), value);
+            }
         });
     }
 }
