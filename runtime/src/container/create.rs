@@ -63,8 +63,7 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     };
     if ended.is_err() {
         // It can no longer be attended to, and would run on without its terminal.
-        let _ = pidfd::send_signal(init.pidfd(), libc::SIGKILL);
-        let _ = pidfd::wait(init.pidfd(), false);
+        making.kill(&init);
     }
     if !args.keep {
         making.destroy()?;
@@ -279,12 +278,26 @@ impl<'a> Making<'a> {
     /// of the failure is what the command reports.
     fn clean_up(&mut self) {
         if let Some(init) = self.init.take() {
-            let _ = pidfd::send_signal(init.pidfd(), libc::SIGKILL);
-            let _ = pidfd::wait(init.pidfd(), false);
+            self.kill(&init);
         }
         if let Err(error) = self.destroy() {
             tracing::warn!("cannot remove everything, `delete --force` will: {error}");
         }
+    }
+
+    /// Kills and reaps init, also one that somebody has frozen meanwhile; not for ever.
+    fn kill(&self, init: &Peer) {
+        let _ = pidfd::send_signal(init.pidfd(), libc::SIGKILL);
+        if !init.is_dead(200).unwrap_or(true) && self.has_cgroups {
+            let _ = cgroup::kill_all(&self.cgroups);
+        }
+        for _ in 0..100 {
+            if init.is_dead(100).unwrap_or(true) {
+                let _ = pidfd::wait(init.pidfd(), false);
+                return;
+            }
+        }
+        tracing::warn!("container init {} does not die", init.pid());
     }
 
     /// The cgroups, and with them gone the record.
