@@ -125,6 +125,20 @@ fn no_client_holds_up_another() {
     assert_eq!(driver.gateway().sent[1], (6, bytes(&Message::Error(error))));
 }
 
+/// A descriptor's number comes back with the next client: what the dead one had said is not the new one's.
+#[test]
+fn a_number_that_comes_back_starts_anew() {
+    let (start, abort) = (bytes(&Message::Start), bytes(&Message::Abort));
+    let mut driver = script(&[
+        (1, Some(start[..4].to_vec())),
+        (1, None),
+        (1, Some(Vec::new())),
+        (1, Some(abort)),
+    ]);
+    assert_eq!(driver.serve(), Ok(Duty::Leave));
+    assert_eq!(driver.gateway().closed, []);
+}
+
 /// Its request was whole: it counts although nobody will read the answer.
 #[test]
 fn a_starter_that_dies_after_its_request_still_starts() {

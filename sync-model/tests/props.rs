@@ -241,6 +241,26 @@ fn caps_hold_on_both_sides() {
     );
 }
 
+/// What is given out is let go of: a conversation of any length takes no more memory than its longest message.
+#[test]
+fn a_long_conversation_takes_no_more_memory() {
+    let mut wire = Vec::new();
+    encode(
+        &Message::Log(LogLine {
+            level: Level::Info,
+            message: "x".repeat(100),
+        }),
+        &mut wire,
+    )
+    .unwrap();
+    let mut decoder = Decoder::new();
+    for _ in 0..10_000 {
+        decoder.push(&wire);
+        assert!(decoder.next_message().unwrap().is_some());
+    }
+    assert!(decoder.reserved() < 1024, "{} bytes", decoder.reserved());
+}
+
 #[test]
 fn each_broken_frame_has_its_own_error() {
     let decode = |bytes: &[u8]| {
