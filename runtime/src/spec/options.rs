@@ -122,4 +122,64 @@ mod tests {
         assert_eq!(effect("RO"), None);
         assert_eq!(effect(""), None);
     }
+
+    /// The numbers of linux/mount.h, once more and by another way: word, its opposite, number.
+    #[test]
+    fn every_option_has_the_kernels_number() {
+        for (set, clear, number) in [
+            ("ro", "rw", 1),
+            ("nosuid", "suid", 2),
+            ("nodev", "dev", 4),
+            ("noexec", "exec", 8),
+            ("sync", "async", 16),
+            ("mand", "nomand", 64),
+            ("nosymfollow", "symfollow", 256),
+            ("noatime", "atime", 1024),
+            ("nodiratime", "diratime", 2048),
+            ("silent", "loud", 1 << 15),
+            ("relatime", "norelatime", 1 << 21),
+            ("iversion", "noiversion", 1 << 23),
+            ("strictatime", "nostrictatime", 1 << 24),
+            ("lazytime", "nolazytime", 1 << 25),
+        ] {
+            assert_eq!(effect(set), Some(Effect::Set(number)), "{set}");
+            assert_eq!(effect(clear), Some(Effect::Clear(number)), "{clear}");
+        }
+        for (word, number) in [
+            ("remount", 32),
+            ("dirsync", 128),
+            ("bind", 4096),
+            ("rbind", 4096 | 16384),
+        ] {
+            assert_eq!(effect(word), Some(Effect::Set(number)), "{word}");
+        }
+        for (set, clear, number) in [
+            ("rro", "rrw", 0x1),
+            ("rnosuid", "rsuid", 0x2),
+            ("rnodev", "rdev", 0x4),
+            ("rnoexec", "rexec", 0x8),
+            ("rrelatime", "rnorelatime", 0),
+            ("rnoatime", "ratime", 0x10),
+            ("rstrictatime", "rnostrictatime", 0x20),
+            ("rnodiratime", "rdiratime", 0x80),
+            ("rnosymfollow", "rsymfollow", 0x20_0000),
+        ] {
+            assert_eq!(effect(set), Some(Effect::SetRecursive(number)), "{set}");
+            assert_eq!(
+                effect(clear),
+                Some(Effect::ClearRecursive(number)),
+                "{clear}"
+            );
+        }
+        for (word, number) in [
+            ("unbindable", 1 << 17),
+            ("private", 1 << 18),
+            ("slave", 1 << 19),
+            ("shared", 1 << 20),
+        ] {
+            assert_eq!(effect(word), Some(Effect::Propagation(number)), "{word}");
+            let whole_tree = Effect::Propagation(number | 16384);
+            assert_eq!(effect(&format!("r{word}")), Some(whole_tree), "r{word}");
+        }
+    }
 }

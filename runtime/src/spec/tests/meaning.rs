@@ -442,3 +442,25 @@ fn what_engines_write_for_not_given_is_not_given() {
     let plan = at("/linux/resources", Value::Null).unwrap();
     assert_eq!(plan.cgroup, CgroupPlan::default());
 }
+
+#[test]
+fn limits_have_the_kernels_numbers() {
+    let names = "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
+    let limits: Vec<Value> = names
+        .split(' ')
+        .map(|name| json!({"type": format!("RLIMIT_{name}"), "soft": 0, "hard": 1}))
+        .collect();
+    let plan = at("/process/rlimits", json!(limits)).unwrap();
+    let numbers: Vec<u32> = plan
+        .init
+        .process
+        .rlimits
+        .iter()
+        .map(|limit| limit.resource)
+        .collect();
+    assert_eq!(
+        numbers,
+        (0..16).collect::<Vec<u32>>(),
+        "asm-generic/resource.h"
+    );
+}

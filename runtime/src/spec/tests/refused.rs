@@ -440,6 +440,11 @@ fn impossible_values_name_their_field() {
         ),
         (
             "/linux/resources/hugepageLimits",
+            json!([{"pageSize": "02MB", "limit": 1}]),
+            "linux.resources.hugepageLimits[0].pageSize: \"02MB\" is not a size (2MB)",
+        ),
+        (
+            "/linux/resources/hugepageLimits",
             json!([{"pageSize": "2MB"}]),
             "linux.resources.hugepageLimits[0].limit: must be given",
         ),
