@@ -210,6 +210,12 @@ fn the_last_of_an_environment_name_stays_at_its_place_however_many_there_are() {
         let last: Vec<String> = env[count - count.div_ceil(2)..].to_vec();
         let plan = at("/process/env", json!(env)).unwrap();
         assert_eq!(plan.init.process.env, last, "{count}");
+
+        // Not the same read backwards: twice at the beginning, once each after it.
+        let mut env: Vec<String> = (0..count).map(|n| format!("V{n}=x")).collect();
+        env.insert(0, "V0=first".to_owned());
+        let plan = at("/process/env", json!(env)).unwrap();
+        assert_eq!(plan.init.process.env, env[1..], "{count}");
     }
 }
 
