@@ -205,3 +205,25 @@ fn same_resolution_and_same_refusal_as_pathrs() {
         );
     });
 }
+
+/// As many links as the kernel follows, and one more.
+#[test]
+fn as_many_links_as_the_kernel() {
+    in_namespace(|place| {
+        let opened = crate::sys::path::open_at(
+            crate::sys::path::HERE,
+            &place.rootfs(),
+            nix::fcntl::OFlag::O_PATH,
+        )
+        .unwrap();
+        let root = Root::new(opened);
+        let oracle = pathrs::Root::open(place.rootfs()).unwrap();
+        place.link("/etc", "rootfs/l1");
+        for number in 2..=41 {
+            place.link(&format!("l{}", number - 1), &format!("rootfs/l{number}"));
+            let path = format!("/l{number}");
+            assert_eq!(ours(&root, &path), theirs(&oracle, &path), "{path}");
+        }
+        assert!(ours(&root, "/l40").is_ok() && ours(&root, "/l41") == Err(Errno::ELOOP));
+    });
+}
