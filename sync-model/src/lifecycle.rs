@@ -288,6 +288,56 @@ mod tests {
         }
     }
 
+    /// What each crash leaves behind, and what is then said of it.
+    #[test]
+    fn a_crash_is_told_as_it_is() {
+        let nothing = Evidence {
+            record: Record::WithoutInit,
+            creator_alive: false,
+            init_alive: false,
+            gate_held: false,
+            frozen: false,
+        };
+        let creator = Evidence {
+            creator_alive: true,
+            ..nothing
+        };
+        assert_eq!(status(&creator), Status::Creating);
+        assert_eq!(
+            delete(&creator, false),
+            Err(Refusal::DeleteNotStopped(Status::Creating))
+        );
+        // The creator died before it had an init: nothing goes on, so nothing is `creating`.
+        assert_eq!(status(&nothing), Status::Stopped);
+        assert_eq!(delete(&nothing, false), Ok(DeletePlan::Remove));
+        let init = Evidence {
+            record: Record::WithInit,
+            init_alive: true,
+            ..nothing
+        };
+        let waiting = Evidence {
+            gate_held: true,
+            ..init
+        };
+        assert_eq!(status(&waiting), Status::Created);
+        assert_eq!(status(&init), Status::Running);
+        // Init died at its gate; a hook that it left behind may still hold a descriptor of it.
+        assert_eq!(
+            status(&Evidence {
+                init_alive: false,
+                ..waiting
+            }),
+            Status::Stopped
+        );
+        let frozen = Evidence {
+            frozen: true,
+            ..init
+        };
+        assert_eq!(status(&frozen), Status::Paused);
+        assert_eq!(kill(&frozen, 15), Ok(KillPlan { thaw: false }));
+        assert_eq!(kill(&frozen, 9), Ok(KillPlan { thaw: true }));
+    }
+
     #[test]
     fn refusals_are_in_runcs_words() {
         assert_eq!(
