@@ -455,6 +455,19 @@ fn kill_reaches_nested_frozen_and_moved_processes() {
     destroy(&groups.paths).unwrap();
 }
 
+/// `cgroup.kill` alone does not wake what a v1 freezer holds.
+#[test]
+fn a_paused_container_dies_at_once() {
+    let Some(groups) = Groups::make(&Resources::default()) else {
+        return;
+    };
+    let mut running = groups.spawn("exec sleep 1000");
+    freeze(&groups.paths).unwrap();
+    kill_all(&groups.paths).unwrap();
+    assert!(eventually(|| running.0.try_wait().unwrap().is_some()));
+    destroy(&groups.paths).unwrap();
+}
+
 /// Processes that fork without end: some that stay and make children, some that are followed by their child and exit,
 /// so that no list of numbers is true for long. The pids limit keeps the machine usable.
 #[test]

@@ -174,7 +174,7 @@ fn memory(files: &mut Files<'_>, memory: &Memory) -> Result<()> {
     // The kernel wants memory <= memory + swap at each step. Which of the two must go first depends on what is there:
     // try, instead of looking.
     if let Some(limit) = limit {
-        let refused = swap == Some(-1) || !accepted(memory_limit(files, limit), swap.is_some())?;
+        let refused = !accepted(memory_limit(files, limit), swap.is_some())?;
         if refused {
             if let Some(swap) = swap.take() {
                 files.put("memory", "memory.memsw.limit_in_bytes", &swap.to_string())?;
