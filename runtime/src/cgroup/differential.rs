@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::plan::CgroupPlan;
 use crate::spec::{self, LoadOptions};
 
 /// Controller to directory, and file to content.
@@ -20,6 +21,7 @@ type Found = (BTreeMap<String, String>, BTreeMap<String, String>);
 struct Bundle {
     dir: PathBuf,
     id: String,
+    parent: Option<String>,
 }
 
 impl Bundle {
@@ -47,11 +49,13 @@ impl Bundle {
             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
             "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}], "resources": resources},
         });
-        if let Some(path) = cgroups_path {
-            config["linux"]["cgroupsPath"] = json!(path.replace("ID", &id));
+        let path = cgroups_path.map(|path| path.replace("ID", &id));
+        if let Some(path) = &path {
+            config["linux"]["cgroupsPath"] = json!(path);
         }
+        let parent = path.and_then(|path| Some(path.strip_suffix("/leaf")?.to_owned()));
         fs::write(dir.join("config.json"), config.to_string()).unwrap();
-        Some(Self { dir, id })
+        Some(Self { dir, id, parent })
     }
 
     fn runc(&self, args: &[&str]) -> (bool, String) {
@@ -104,6 +108,15 @@ impl Bundle {
 impl Drop for Bundle {
     fn drop(&mut self) {
         self.runc(&["delete", "--force", &self.id]);
+        // The parent that runc made for "ID-rel/leaf", and leaves.
+        if let Some(parent) = &self.parent {
+            let plan = CgroupPlan {
+                path: Some(parent.clone()),
+                ..CgroupPlan::default()
+            };
+            let paths = Layout::detect().and_then(|layout| CgroupPaths::plan(&layout, &plan, "-"));
+            let _ = paths.and_then(|paths| destroy(&paths));
+        }
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
@@ -161,12 +174,6 @@ fn same(resources: &Value, cgroups_path: Option<&str>, telling: &[(&str, &str)])
     // That the limits are there at all, and not merely missing on both sides.
     for (file, text) in telling {
         assert_eq!(ours.1[*file].trim_end(), *text, "{file}");
-    }
-    for directory in theirs.0.values() {
-        // The parent that runc made for it.
-        if let Some(parent) = directory.strip_suffix("/leaf") {
-            let _ = fs::remove_dir(parent);
-        }
     }
 }
 
