@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cgroups;
+mod crash;
 mod differential;
 mod harness;
 mod lifecycle;

@@ -42,7 +42,7 @@ pub enum Error {
 /// The errno's words, without Rust's "(os error N)".
 fn words(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(errno) => nix::errno::Errno::from_raw(errno).desc().to_lowercase(),
+        Some(errno) => crate::sys::words(nix::errno::Errno::from_raw(errno)),
         None => error.to_string(),
     }
 }

@@ -36,10 +36,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // runc's texts end in the C library's words for the errno: "permission denied". Engines match on them. They come
-        // from strerror(3): nix has its own for some ("math result not representable").
-        let text = std::io::Error::from(self.errno).to_string().to_lowercase();
-        let words = text.split(" (os error").next().unwrap_or_default();
+        let words = words(self.errno);
         if self.object.is_empty() {
             write!(f, "{}: {words}", self.call)
         } else {
@@ -49,3 +46,31 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The C library's words for an errno, in lower case as runc has them: "permission denied". Engines match on them; nix
+/// has others for some ("I/O error").
+pub fn words(errno: Errno) -> String {
+    let mut words = std::io::Error::from(errno).to_string().to_lowercase();
+    if let Some(number) = words.find(" (os error") {
+        words.truncate(number);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_runc() {
+        for (errno, text) in [
+            (Errno::EIO, "input/output error"),
+            (Errno::ENOENT, "no such file or directory"),
+            (Errno::EACCES, "permission denied"),
+            (Errno::ELOOP, "too many levels of symbolic links"),
+            (Errno::EBUSY, "device or resource busy"),
+        ] {
+            assert_eq!(words(errno), text);
+        }
+    }
+}

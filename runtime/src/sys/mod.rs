@@ -27,7 +27,7 @@ pub mod status;
 mod time;
 pub mod tty;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, words};
 pub use own::{open_standard_streams, set_name, setsid, unshare};
 pub use seal::sealed_exe;
 pub use time::local_offset;

@@ -95,10 +95,9 @@ pub enum LookupFailure {
     Access(#[source] sys::Error),
 }
 
-/// The errno's words alone, of "call object: words".
+/// The errno's words alone.
 fn words(error: &sys::Error) -> String {
-    let text = error.to_string();
-    text.rsplit(": ").next().unwrap_or_default().to_owned()
+    sys::words(error.errno)
 }
 
 /// runc gives the number only.
