@@ -214,11 +214,16 @@ solo! {
 solo! {
     fn stdio_is_the_users_but_not_devices() {
         let owner = |fd: u32| fs::metadata(format!("/proc/self/fd/{fd}")).unwrap().uid();
+        // A terminal of our own: should this fail, no device of the machine has changed hands.
+        let pty = crate::tty::Pty::open(None).unwrap();
+        nix::unistd::dup2_stdin(pty.slave()).unwrap();
         assert_eq!([0, 1, 2].map(owner), [0; 3]);
         creds::own_stdio(0, false).unwrap();
         creds::own_stdio(1000, false).unwrap();
-        // stdin is /dev/null, stdout and stderr are pipes.
+        // stdin is a device, stdout and stderr are pipes.
         assert_eq!([0, 1, 2].map(owner), [0, 1000, 1000]);
+        creds::own_stdio(1000, true).unwrap();
+        assert_eq!(owner(0), 1000, "the container's own console");
     }
 }
 
