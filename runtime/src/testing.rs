@@ -1,7 +1,14 @@
 //! Tests that change the process they run in (user, limits, namespaces, signals, standard streams): each gets one of its own.
 
 use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 const ALONE: &str = "RUNC_RS_TEST_ALONE";
 
@@ -42,18 +49,39 @@ pub(crate) fn again_under(wrapper: &[&str], name: &str) -> Command {
     command
 }
 
-/// Runs `command` and wants success; says what it printed otherwise.
+/// A body that takes this long hangs: the most that one waits for on purpose is a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `command` and wants success, in time; says what it printed otherwise.
 pub(crate) fn succeed(command: &mut Command) {
     let (mut read, write) = std::io::pipe().expect("a pipe");
     let mut child = command
         .stdout(write.try_clone().expect("a descriptor"))
         .stderr(write)
+        .process_group(0)
         .spawn()
         .expect("the test program starts");
     // The command holds the writing ends.
     command.stdout(Stdio::null()).stderr(Stdio::null());
+    let end = Instant::now() + PATIENCE;
     let mut output = Vec::new();
-    read.read_to_end(&mut output).expect("its output");
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(read.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, timeout) == Ok(0) {
+            // And what it has forked.
+            let group = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+            killpg(group, Signal::SIGKILL).expect("it is ours");
+            let _ = child.wait();
+            panic!("it hangs\n{}", String::from_utf8_lossy(&output));
+        }
+        let mut bytes = [0; 4096];
+        match read.read(&mut bytes).expect("its output") {
+            0 => break,
+            count => output.extend_from_slice(&bytes[..count]),
+        }
+    }
     let output = String::from_utf8_lossy(&output);
     let status = child.wait().expect("its end");
     assert!(

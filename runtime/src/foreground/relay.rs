@@ -35,7 +35,7 @@ pub fn wait_with_console(
         pid,
         host,
         raw: host.raw()?,
-        peer: Some(sys::tty::open_peer(&master)?),
+        peer: None,
         master: Some(master),
         signals: signal::signal_fd()?,
         input: Some(Stream::new(stdin, OFlag::O_RDONLY)),
@@ -58,8 +58,8 @@ struct Relay<'a> {
     raw: RawMode<'a>,
     /// `None`: nothing can come from it any more.
     master: Option<OwnedFd>,
-    /// Held open, so that the master does not hang up (and poll(2) return at once, for ever) while no process of the container
-    /// happens to have the terminal open.
+    /// Held open from the first time on that no process of the container has the terminal open: the master would hang up, and
+    /// poll(2) return at once, for ever.
     peer: Option<OwnedFd>,
     signals: SignalFd,
     /// `None`: at its end.
@@ -175,7 +175,7 @@ impl Relay<'_> {
         }
         match self.to_host.fill(|bytes| nix::unistd::read(master, bytes)) {
             Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR) => (),
-            // Hung up, though we hold the other end (vhangup(2)). What is opened from now on is a new other end.
+            // Hung up: all have left it, or by vhangup(2), ours with them. What is opened now is good for those who come back.
             Ok(_) | Err(_) => {
                 self.peer = None;
                 self.peer = sys::tty::open_peer(master).ok();

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::thread;
 
@@ -421,12 +422,27 @@ solo! {
 solo! {
     /// CVE-2024-21626: the working directory, entered by a descriptor of the host, is above the root.
     fn a_working_directory_outside_is_refused() {
+        let root = std::env::temp_dir().join(format!("root-{}", std::process::id()));
+        fs::create_dir_all(root.join("proc")).unwrap();
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        mount("none", "/", None, nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE);
+        mount("/proc", root.join("proc").to_str().unwrap(), None, nix::mount::MsFlags::MS_BIND);
+        let status = Status::read().unwrap();
         let outside = fs::File::open("/").unwrap();
-        nix::unistd::chroot("/tmp").unwrap();
+        nix::unistd::chroot(&root).unwrap();
         nix::unistd::fchdir(&outside).unwrap();
         assert_eq!(cwd::verify(), Err(Error::CwdOutside));
         nix::unistd::chdir("/").unwrap();
         cwd::verify().unwrap();
+        // As a config or an image has it.
+        let leaked = format!("/proc/self/fd/{}", outside.as_raw_fd());
+        let plan = ProcessPlan { cwd: leaked, ..plan(0, 0) };
+        assert_eq!(finalize(&plan, &status, false, true), Err(Error::CwdOutside));
+        nix::unistd::fchdir(&outside).unwrap();
+        nix::unistd::chroot(".").unwrap();
+        nix::mount::umount(&root.join("proc")).unwrap();
+        fs::remove_dir(root.join("proc")).unwrap();
+        fs::remove_dir(&root).unwrap();
     }
 }
 
