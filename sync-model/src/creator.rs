@@ -13,21 +13,21 @@ machine! {
     /// What the creator does or awaits.
     CreatorState = Creator;
 
-    acts SendBootstrap "starts init in its new namespaces and cgroup":
+    acts SendBootstrap "starts init in its namespaces and cgroups, records it":
         recv [] send [Bootstrap if user_ns => AwaitIdMaps else SendConfig];
     awaits AwaitIdMaps "waits until init's user namespace exists":
         recv [IdMaps => MapIds] send [];
     acts MapIds "writes the id maps of init's user namespace":
         recv [] send [IdMapsDone => SendConfig];
-    acts SendConfig "sets up network devices and cgroup limits":
+    acts SendConfig "sets up network devices, if any":
         recv [] send [Config if hooks => AwaitHooks else AwaitReady];
     awaits AwaitHooks "waits for the mounts":
         recv [Hooks => RunHooks] send [];
     acts RunHooks "runs the prestart and createRuntime hooks":
         recv [] send [Resume => AwaitReady];
-    awaits AwaitReady "waits until the container is built":
+    awaits AwaitReady "sets cgroup limits, waits until the container is built":
         recv [Ready => SaveState] send [];
-    acts SaveState "makes the state durable (from here delete finds init)":
+    acts SaveState "lets init go on (its record is durable)":
         recv [] send [Run if seccomp_fd => AwaitSeccompFd else AwaitAtGate];
     awaits AwaitSeccompFd "waits for the seccomp notify descriptor":
         recv [SeccompFd => PassSeccompFd] send [];

@@ -1,14 +1,15 @@
-//! Init at its start gate, after `create`: any number of clients, one of whom is obeyed (`sync_model::Gate`).
+//! Init at its start gate, after `create`: `sync_model`'s gate, on a listening socket.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{MsgFlags, SockFlag, accept4, recv, send};
-use sync_model::frame::{Decoder, encode};
-use sync_model::gate::{Answer, Client, Duty};
-use sync_model::{Gate, Message, Step};
+use sync_model::gate::{Client, Duty};
+use sync_model::gate_driver::{GateDriver, Gateway, Visit};
+use sync_model::{Gate, Sent, Step};
 
 use super::failure::{At, Failure};
 use crate::sys::{self, signal};
@@ -16,181 +17,305 @@ use crate::sys::{self, signal};
 /// How the waiting ended.
 #[derive(Debug)]
 pub enum Opened {
-    /// A starter was accepted; here is its connection.
-    Start(OwnedFd),
+    /// A starter was accepted.
+    Start(Starter),
     /// Asked to leave by a deleter.
     Leave,
     /// Asked to leave by a signal: its number.
     Signal(i32),
 }
 
-/// Clients at once; more wait in the listener's queue.
-const CLIENTS: usize = 32;
+/// The accepted starter, who waits for the execve or its error.
+#[derive(Debug)]
+pub struct Starter(GateDriver<Clients>);
 
-/// What a client may send in all: its request is a few bytes.
-const REQUEST_MAX: usize = 256;
+impl Starter {
+    /// Its connection, for log lines.
+    pub fn connection(&mut self) -> Option<BorrowedFd<'_>> {
+        // Whoever is accepted has spoken last.
+        self.0.gateway().accepted()
+    }
 
-struct Connection {
-    client: Client,
-    socket: OwnedFd,
-    decoder: Decoder,
-}
-
-/// Waits for the one request that is accepted. A client that stalls, dies or talks nonsense holds up nobody.
-///
-/// # Errors
-/// What the kernel refuses.
-pub fn wait(listener: &OwnedFd) -> Result<Opened, Failure> {
-    // Pid 1 of a namespace gets no signal that it has not asked for; runc's init leaves on these.
-    signal::block_all().at(Step::Gate)?;
-    let signals = signal::signal_fd().at(Step::Gate)?;
-    let mut gate = Gate::new();
-    let mut connections: Vec<Connection> = Vec::new();
-    let mut next: Client = 0;
-    loop {
-        let ready = wait_for_one(listener, &signals, &connections)?;
-        if ready.signal
-            && let Some(signal) = fatal_signal(&signals)
-        {
-            return Ok(Opened::Signal(signal));
-        }
-        if ready.listener
-            && let Some(socket) = accept(listener)?
-        {
-            connections.push(Connection {
-                client: next,
-                socket,
-                decoder: Decoder::new(),
-            });
-            next = next.wrapping_add(1);
-        }
-        for index in ready.clients.into_iter().rev() {
-            let request = match read(&mut connections[index]) {
-                Read::Nothing => continue,
-                Read::Gone => {
-                    connections.swap_remove(index);
-                    continue;
-                }
-                Read::Message(request) => request,
-            };
-            let connection = connections.swap_remove(index);
-            let (after, answer) = gate.on_message(connection.client, &request);
-            gate = after;
-            if let Answer::Accept(reply) = answer {
-                // The request stands, whether the client is still there or not.
-                say(connection.socket.as_fd(), &reply);
-                return Ok(match gate.duty() {
-                    Duty::Execute => Opened::Start(connection.socket),
-                    Duty::Wait | Duty::Leave => Opened::Leave,
-                });
-            }
-        }
+    /// Tells it why its program is not executed. It may be gone.
+    pub fn tell(&mut self, failure: &Failure) {
+        let _ = self.0.fail(failure.to_wire());
     }
 }
 
-/// Tells the accepted starter why its program is not executed.
-pub fn tell(starter: &OwnedFd, failure: &Failure) {
-    say(starter.as_fd(), &Message::Error(failure.to_wire()));
+/// Waits for the one request that is accepted.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn wait(listener: OwnedFd) -> Result<Opened, Failure> {
+    // Pid 1 of a namespace gets no signal that it has not asked for; runc's init leaves on these.
+    signal::block_all().at(Step::Gate)?;
+    let clients = Clients {
+        listener,
+        signals: signal::signal_fd().at(Step::Gate)?,
+        connected: VecDeque::new(),
+        next: 0,
+        last: None,
+    };
+    let mut driver = GateDriver::new(clients, Gate::new(), ());
+    match driver.serve() {
+        Ok(Duty::Execute) => Ok(Opened::Start(Starter(driver))),
+        Ok(Duty::Wait | Duty::Leave) => Ok(Opened::Leave),
+        Err(Stop::Signal(signal)) => Ok(Opened::Signal(signal)),
+        Err(Stop::Call(error)) => Err(error).at(Step::Gate),
+    }
 }
 
-/// A client that does not read loses what it is told: init waits for nobody.
-fn say(socket: BorrowedFd<'_>, message: &Message) {
-    let mut frame = Vec::new();
-    if encode(message, &mut frame).is_ok() {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let _ = send(socket.as_raw_fd(), &frame, flags);
+/// Clients at once. One more, and the oldest, who has had time to speak, is turned away: nobody can keep others out by
+/// only being there.
+const CLIENTS: usize = 32;
+
+/// The listener, and who has come.
+#[derive(Debug)]
+struct Clients {
+    listener: OwnedFd,
+    signals: SignalFd,
+    connected: VecDeque<(Client, OwnedFd)>,
+    next: Client,
+    /// Who has spoken last.
+    last: Option<Client>,
+}
+
+/// Why the gate is left without a request.
+#[derive(Debug)]
+enum Stop {
+    Signal(i32),
+    Call(sys::Error),
+}
+
+impl Gateway for Clients {
+    type Error = Stop;
+
+    fn wait(&mut self, buffer: &mut [u8]) -> Result<Visit, Stop> {
+        loop {
+            let ready = self.poll().map_err(Stop::Call)?;
+            if ready.signal
+                && let Some(signal) = self.fatal_signal()
+            {
+                return Err(Stop::Signal(signal));
+            }
+            // Before the listener: who has spoken is heard before room is made for another.
+            if let Some(index) = ready.client
+                && let Some(visit) = self.read(index, buffer)
+            {
+                return Ok(visit);
+            }
+            if ready.listener
+                && let Some(visit) = self.accept().map_err(Stop::Call)?
+            {
+                return Ok(visit);
+            }
+        }
+    }
+
+    fn send(&mut self, client: Client, bytes: &[u8]) -> Result<Sent, Stop> {
+        let Some(socket) = self.socket(client) else {
+            return Ok(Sent::PeerGone);
+        };
+        // A client that does not read loses what it is told: init waits for nobody.
+        match send(
+            socket.as_raw_fd(),
+            bytes,
+            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        ) {
+            Ok(count) => Ok(Sent::Bytes(count)),
+            Err(_) => Ok(Sent::PeerGone),
+        }
+    }
+
+    fn close(&mut self, client: Client) {
+        self.connected.retain(|(number, _)| *number != client);
     }
 }
 
 struct Ready {
     signal: bool,
     listener: bool,
-    /// Indices, ascending.
-    clients: Vec<usize>,
+    client: Option<usize>,
 }
 
-fn wait_for_one(
-    listener: &OwnedFd,
-    signals: &SignalFd,
-    connections: &[Connection],
-) -> Result<Ready, Failure> {
-    // With no place for another client, the listener is not asked.
-    let more = if connections.len() < CLIENTS {
-        PollFlags::POLLIN
-    } else {
-        PollFlags::empty()
-    };
-    let mut fds = vec![
-        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        PollFd::new(listener.as_fd(), more),
-    ];
-    fds.extend(
-        connections
-            .iter()
-            .map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)),
-    );
-    loop {
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) => break,
-            Err(Errno::EINTR) => {}
-            Err(errno) => {
-                return Err(sys::Error::new("poll", "the start gate", errno)).at(Step::Gate);
+impl Clients {
+    fn accepted(&self) -> Option<BorrowedFd<'_>> {
+        self.socket(self.last?)
+    }
+
+    fn socket(&self, client: Client) -> Option<BorrowedFd<'_>> {
+        let found = self.connected.iter().find(|(number, _)| *number == client);
+        found.map(|(_, socket)| socket.as_fd())
+    }
+
+    fn poll(&self) -> sys::Result<Ready> {
+        let mut fds = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+        ];
+        let sockets = self.connected.iter().map(|(_, socket)| socket.as_fd());
+        fds.extend(sockets.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
+        loop {
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) => break,
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(sys::Error::new("poll", "the start gate", errno)),
+            }
+        }
+        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        Ok(Ready {
+            signal: ready.next().unwrap_or(false),
+            listener: ready.next().unwrap_or(false),
+            client: ready.position(|ready| ready),
+        })
+    }
+
+    fn fatal_signal(&self) -> Option<i32> {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let signal = i32::try_from(info.ssi_signo).unwrap_or(0);
+            if [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].contains(&signal) {
+                return Some(signal);
+            }
+        }
+        None
+    }
+
+    fn accept(&mut self) -> sys::Result<Option<Visit>> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = match accept4(self.listener.as_raw_fd(), flags) {
+            Ok(fd) => sys::fd::inherited(fd),
+            // The client went before it was accepted.
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => return Ok(None),
+            Err(errno) => return Err(sys::Error::new("accept4", "the start gate", errno)),
+        };
+        if self.connected.len() >= CLIENTS
+            && let Some((oldest, _)) = self.connected.pop_front()
+        {
+            // Its socket is closed; the driver forgets it, and the new one is found in the queue the next time.
+            self.admit(socket);
+            return Ok(Some(Visit::Gone(oldest)));
+        }
+        let client = self.admit(socket);
+        Ok(Some(Visit::Connected(client)))
+    }
+
+    fn admit(&mut self, socket: OwnedFd) -> Client {
+        let client = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.connected.push_back((client, socket));
+        client
+    }
+
+    fn read(&mut self, index: usize, buffer: &mut [u8]) -> Option<Visit> {
+        let (client, socket) = self.connected.get(index)?;
+        let client = *client;
+        match recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN | Errno::EINTR) => None,
+            Ok(count) if count > 0 => {
+                self.last = Some(client);
+                Some(Visit::Bytes(client, count))
+            }
+            Ok(_) | Err(_) => {
+                self.connected.remove(index);
+                Some(Visit::Gone(client))
             }
         }
     }
-    let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
-    Ok(Ready {
-        signal: is_ready(&fds[0]),
-        listener: is_ready(&fds[1]),
-        clients: (0..connections.len())
-            .filter(|index| is_ready(&fds[index + 2]))
-            .collect(),
-    })
 }
 
-fn fatal_signal(signals: &SignalFd) -> Option<i32> {
-    while let Ok(Some(info)) = signals.read_signal() {
-        let signal = i32::try_from(info.ssi_signo).unwrap_or(0);
-        if [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].contains(&signal) {
-            return Some(signal);
-        }
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use sync_model::Message;
+    use sync_model::frame::encode;
+
+    use crate::testing::solo;
+
+    fn request(message: &Message) -> Vec<u8> {
+        let mut frame = Vec::new();
+        encode(message, &mut frame).unwrap();
+        frame
     }
-    None
-}
 
-fn accept(listener: &OwnedFd) -> Result<Option<OwnedFd>, Failure> {
-    match accept4(
-        listener.as_raw_fd(),
-        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-    ) {
-        Ok(fd) => Ok(Some(sys::fd::inherited(fd))),
-        // The client went before it was accepted.
-        Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => Ok(None),
-        Err(errno) => Err(sys::Error::new("accept4", "the start gate", errno)).at(Step::Gate),
+    fn listen(name: &str) -> (std::path::PathBuf, OwnedFd) {
+        let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).unwrap();
+        (path, listener.into())
     }
-}
 
-enum Read {
-    Nothing,
-    Gone,
-    Message(Message),
-}
-
-fn read(connection: &mut Connection) -> Read {
-    let mut buffer = [0; REQUEST_MAX];
-    match recv(
-        connection.socket.as_raw_fd(),
-        &mut buffer,
-        MsgFlags::MSG_DONTWAIT,
-    ) {
-        Ok(0) => return Read::Gone,
-        Ok(count) => connection.decoder.push(&buffer[..count]),
-        Err(Errno::EAGAIN | Errno::EINTR) => return Read::Nothing,
-        Err(_) => return Read::Gone,
+    solo! {
+    fn idlers_and_babblers_keep_no_starter_out() {
+        let (path, listener) = listen("gate-idlers");
+        let starter = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                let idlers: Vec<_> = (0..3 * CLIENTS)
+                    .map(|_| UnixStream::connect(&path).unwrap())
+                    .collect();
+                let mut babbler = UnixStream::connect(&path).unwrap();
+                babbler.write_all(&[0x55; 300]).unwrap();
+                let mut half = UnixStream::connect(&path).unwrap();
+                half.write_all(&request(&Message::Start)[..3]).unwrap();
+                let mut starter = UnixStream::connect(&path).unwrap();
+                starter.write_all(&request(&Message::Start)).unwrap();
+                let mut answer = [0; 6];
+                starter.read_exact(&mut answer).unwrap();
+                drop(idlers);
+                answer
+            }
+        });
+        let opened = wait(listener).unwrap();
+        assert!(matches!(opened, Opened::Start(_)), "{opened:?}");
+        assert_eq!(
+            starter.join().unwrap().to_vec(),
+            request(&Message::Starting)
+        );
+        std::fs::remove_file(path).unwrap();
     }
-    match connection.decoder.next_message() {
-        Ok(Some(message)) => Read::Message(message),
-        Ok(None) if connection.decoder.pending() < REQUEST_MAX => Read::Nothing,
-        Ok(None) | Err(_) => Read::Gone,
+    }
+
+    solo! {
+    fn the_one_who_is_accepted_hears_why_nothing_was_executed() {
+        let (path, listener) = listen("gate-error");
+        let mut starter = UnixStream::connect(&path).unwrap();
+        starter.write_all(&request(&Message::Start)).unwrap();
+        let Opened::Start(mut accepted) = wait(listener).unwrap() else {
+            panic!("not accepted");
+        };
+        assert!(accepted.connection().is_some());
+        let error = sys::Error::new("exec", "/bin/x", Errno::ENOEXEC);
+        accepted.tell(&Failure::new(Step::Exec, &error));
+        drop(accepted);
+        let mut all = Vec::new();
+        starter.read_to_end(&mut all).unwrap();
+        let text = String::from_utf8_lossy(&all);
+        assert!(text.contains("exec /bin/x: exec format error"), "{text}");
+        std::fs::remove_file(path).unwrap();
+    }
+    }
+
+    solo! {
+    fn a_deleter_or_a_signal_makes_init_leave() {
+        let (path, listener) = listen("gate-leave");
+        let mut deleter = UnixStream::connect(&path).unwrap();
+        deleter.write_all(&request(&Message::Abort)).unwrap();
+        assert!(matches!(wait(listener).unwrap(), Opened::Leave));
+        std::fs::remove_file(&path).unwrap();
+
+        let (path, listener) = listen("gate-signal");
+        signal::block_all().unwrap();
+        sys::signal::kill(i32::try_from(std::process::id()).unwrap(), libc::SIGUSR1).unwrap();
+        sys::signal::kill(i32::try_from(std::process::id()).unwrap(), libc::SIGTERM).unwrap();
+        let opened = wait(listener).unwrap();
+        assert!(
+            matches!(opened, Opened::Signal(libc::SIGTERM)),
+            "{opened:?}"
+        );
+        std::fs::remove_file(path).unwrap();
+    }
     }
 }

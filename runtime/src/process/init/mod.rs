@@ -134,11 +134,13 @@ fn become_the_program(mut driver: Creator, ready: Ready) -> End {
         Some(listener) => {
             log::hush();
             drop(driver);
-            match gate::wait(&listener) {
-                Ok(gate::Opened::Start(starter)) => {
-                    log::speak_on(starter.as_fd());
+            match gate::wait(listener) {
+                Ok(gate::Opened::Start(mut starter)) => {
+                    if let Some(connection) = starter.connection() {
+                        log::speak_on(connection);
+                    }
                     let failure = exec.execute();
-                    gate::tell(&starter, &failure);
+                    starter.tell(&failure);
                     End::Failed(failure)
                 }
                 Ok(gate::Opened::Leave) => End::Left,
