@@ -27,7 +27,7 @@ need() {
 # What the checks need beside a stable Rust: Debian's packages, and two cargo tools from crates.io.
 verb_deps() {
     local missing=() pair
-    for pair in cc:gcc make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
+    for pair in cc:gcc c++:g++ make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
         unshare:util-linux awk:gawk pkg-config:pkg-config; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done

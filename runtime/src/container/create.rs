@@ -108,7 +108,14 @@ impl<'a> Making<'a> {
     /// Everything that can be refused without a trace, then the state directory with its record.
     fn begin(globals: &Globals, args: &'a CreateArgs, plan: Plan) -> Result<Self, Error> {
         let layout = Layout::detect()?;
-        let cgroups = CgroupPaths::plan(&layout, &plan.cgroup, args.id.as_str())?;
+        let cgroups =
+            CgroupPaths::plan(&layout, &plan.cgroup, args.id.as_str()).map_err(|error| {
+                // An id in use has its cgroup in use too: the first cause is the id.
+                match Dir::open(&globals.root, &args.id) {
+                    Ok(_) => Error::State(state::Error::Exists),
+                    Err(_) => error.into(),
+                }
+            })?;
         let record = record(args, &plan, &cgroups);
         let explain = Explain::new(args.explain, args.trace.as_deref())
             .map_err(Error::sys("cannot open the trace file"))?;
