@@ -13,7 +13,7 @@ machine! {
     /// What the creator does or awaits.
     CreatorState = Creator;
 
-    acts SendBootstrap "starts init in its namespaces and cgroups, records it":
+    acts SendBootstrap "makes cgroups and limits, starts init, records it":
         recv [] send [Bootstrap if user_ns => AwaitIdMaps else SendConfig];
     awaits AwaitIdMaps "waits until init's user namespace exists":
         recv [IdMaps => MapIds] send [];
@@ -25,7 +25,7 @@ machine! {
         recv [Hooks => RunHooks] send [];
     acts RunHooks "runs the prestart and createRuntime hooks":
         recv [] send [Resume => AwaitReady];
-    awaits AwaitReady "sets cgroup limits, waits until the container is built":
+    awaits AwaitReady "waits until the container is built":
         recv [Ready => SaveState] send [];
     acts SaveState "lets init go on (its record is durable)":
         recv [] send [Run if seccomp_fd => AwaitSeccompFd else AwaitAtGate];

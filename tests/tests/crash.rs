@@ -375,3 +375,30 @@ fn init_fails_closed() {
     println!("init: {hit} failing calls");
     assert!(hit > 40, "{hit}");
 }
+
+/// Init opens devices while it mounts. Between the rule that denies all and those that allow some it may not exist yet.
+#[test]
+fn device_rules_are_complete_before_init() {
+    need!("device_rules_are_complete_before_init");
+    let c = Container::new(|g| {
+        g.args(&["true"]);
+    });
+    let bundle = c.bundle.path().to_str().unwrap().to_owned();
+    let args = ["run", "--bundle", &bundle, &c.id];
+    traced(&c, &["-e", "trace=openat,clone3"], &args).ok();
+    let text = std::fs::read_to_string(c.bundle.path().join("strace")).unwrap();
+    let position = |what: &str| text.lines().position(|line| line.contains(what));
+    let (rules, init) = (position("devices.allow"), position("clone3("));
+    assert!(init.is_some() && rules < init, "{text}");
+}
+
+/// Killed for want of memory before it has a name of its own: that is what is said, and not that it hung up.
+#[test]
+fn a_limit_that_is_too_small_for_init() {
+    need!("a_limit_that_is_too_small_for_init");
+    let c = Container::new(|g| {
+        g.args(&["true"])
+            .set("/linux/resources/memory/limit", 65_536);
+    });
+    c.run().exits(1).says("OOM-killed");
+}

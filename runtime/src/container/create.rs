@@ -159,6 +159,8 @@ impl<'a> Making<'a> {
         // If this fails, it has taken back what it made; what it found is not ours to remove.
         let _made = cgroup::create(&self.cgroups, &self.plan.cgroup.resources)?;
         self.has_cgroups = true;
+        // Before init: it opens devices, and between the rule that denies all and those that allow some it must not try.
+        cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
         let mut entrance = cgroup::Entrance::open(&self.cgroups)?;
         let console = self.console.take();
         let has_console = console.is_some();
@@ -215,8 +217,6 @@ impl<'a> Making<'a> {
             None => log_level(),
         };
         creator.begin(features, level, config)?;
-        // While init mounts.
-        cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
         creator.wait_ready()?;
         creator.run(and_start)?;
         if let Some(path) = &self.args.pid_file {

@@ -180,18 +180,30 @@ impl<O: Watch> Creator<O> {
         log(line);
     }
 
-    fn failed(&self, outcome: Outcome) -> Error {
+    fn failed(&mut self, outcome: Outcome) -> Error {
         match outcome {
             Outcome::Failed(error) => Error::Init {
                 error,
                 before_run: !self.sent_run,
             },
-            Outcome::PeerDied { death, .. } => Error::Died {
-                death,
-                doing: self.doing,
-                hint: hint(death),
+            Outcome::PeerDied { death, .. } => self.died(death),
+            // Before it has its own name, a dead init looks like a program that was executed; it cannot be one.
+            Outcome::PeerClosed { state } => match self.driver.transport().peer() {
+                Some(peer) if peer.is_dead(250).unwrap_or(false) => {
+                    let death = peer.death();
+                    self.died(death)
+                }
+                _ => Error::Ended(Outcome::PeerClosed { state }),
             },
             other => Error::Ended(other),
+        }
+    }
+
+    fn died(&self, death: Death) -> Error {
+        Error::Died {
+            death,
+            doing: self.doing,
+            hint: hint(death),
         }
     }
 }
