@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
@@ -91,9 +91,7 @@ fn the_master_is_sent() {
         .flatten()
         .collect();
     assert_eq!((message.bytes, fds.len()), (9, 1));
-    #[allow(unsafe_code)]
-    // SAFETY: just received; nobody else owns it.
-    let master = unsafe { OwnedFd::from_raw_fd(fds[0]) };
+    let master = crate::sys::fd::inherited(fds[0]);
     assert_eq!(tty::size(master.as_fd()), Ok((5, 6)));
     assert_eq!(&bytes[..9], b"/dev/ptmx");
 
