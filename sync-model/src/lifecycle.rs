@@ -47,13 +47,18 @@ impl fmt::Display for Status {
 pub enum Record {
     /// There is none: the container does not exist.
     Missing,
-    /// The container is begun: its cgroup's path is recorded, its init is not.
+    /// The container is begun: its init is not recorded, and perhaps nothing is. A directory without a record counts:
+    /// `delete --force` must remove it, or the name stays taken.
     WithoutInit,
     /// Init's pid and start time are recorded.
     WithInit,
 }
 
 /// What is known of a container at one moment.
+///
+/// It cannot be read at one moment. Read in this order, what it shows was true between the first look and the last:
+/// the creator's lock, the record, the gate, init. Init last: a gate that was free before init was seen alive was let
+/// go by execve; read the other way round, an init that is killed at its gate between the two is called running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Evidence {
     /// What the state directory says.
@@ -61,7 +66,9 @@ pub struct Evidence {
     /// The creator holds the container's lock. Read before the others: a creator that ends in between has then
     /// left its last word in the record.
     pub creator_alive: bool,
-    /// The recorded init lives: same pid, same start time, not a zombie. `false` if none is recorded.
+    /// The recorded init lives: same pid, same start time, neither a zombie nor on its way out (`PF_EXITING` in the
+    /// flags of `/proc/PID/stat`: a dying process lets go of the gate before it is a zombie). `false` if none is
+    /// recorded.
     pub init_alive: bool,
     /// Somebody holds the gate.
     pub gate_held: bool,
@@ -191,7 +198,8 @@ pub enum DeletePlan {
     /// again. Nothing is signalled: a start may be ahead of us.
     AskToLeave,
     /// Kill init and everything in the container's cgroup, then remove. A creator that is still at work fails for it
-    /// and lets go of the lock, which is waited for.
+    /// and lets go of the lock, which is waited for; it may record an init meanwhile, and wait for that itself: look
+    /// again while waiting. Remove under the lock, after a last look: the name may be another container's by now.
     KillThenRemove {
         /// Thaw the cgroup, or nothing in it dies.
         thaw: bool,

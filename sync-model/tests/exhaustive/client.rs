@@ -56,7 +56,11 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>, index: usize) {
             world.clients[index].at = ClientAt::ReadRecord;
         }),
         ClientAt::ReadRecord => steps.go("reads the record", |world| {
-            world.clients[index].seen.record = if world.kernel.reborn { Record::Missing } else { world.record_seen() };
+            world.clients[index].seen.record = if world.kernel.reborn {
+                Record::Missing
+            } else {
+                world.record_seen()
+            };
             world.clients[index].at = match rules.bent(Bend::GateReadLast) {
                 false => ClientAt::ReadGate,
                 true => ClientAt::ReadProcess,
@@ -104,11 +108,15 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>, index: usize) {
                 world.kernel.begin_hook(3);
                 finish(world, setup, index, Report::Success);
             });
-            steps.may(setup.stalls, "starts a poststart hook that never ends", |world| {
-                world.kernel.begin_hook(3);
-                world.kernel.truth.stalled = true;
-                world.clients[index].at = ClientAt::Stalled;
-            });
+            steps.may(
+                setup.stalls,
+                "starts a poststart hook that never ends",
+                |world| {
+                    world.kernel.begin_hook(3);
+                    world.kernel.truth.stalled = true;
+                    world.clients[index].at = ClientAt::Stalled;
+                },
+            );
         }
         ClientAt::Kill => steps.go("kills init, by pidfd and start time", |world| {
             let started = world.kernel.init == Life::Program;
@@ -125,17 +133,37 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>, index: usize) {
             }
             world.clients[index].at = ClientAt::Lock;
         }),
-        ClientAt::Lock if rules.bent(Bend::DeleteUnlocked) => steps.go("goes on without the lock", |world| {
-            world.clients[index].at = ClientAt::AwaitDeath;
-        }),
-        ClientAt::Lock if kernel.lock == 0 => steps.go("takes the lock, and looks again", |world| {
-            world.kernel.lock = bit(index);
-            again(world, setup, index);
-        }),
-        ClientAt::AwaitDeath if !waits_for_death(kernel) => steps.go("sees init dead, lists the cgroup", |world| {
-            world.clients[index].listed = world.kernel.child;
-            world.clients[index].at = ClientAt::KillCgroup;
-        }),
+        ClientAt::Lock if rules.bent(Bend::DeleteUnlocked) => {
+            steps.go("goes on without the lock", |world| {
+                world.clients[index].at = ClientAt::AwaitDeath;
+            })
+        }
+        ClientAt::Lock if kernel.lock == 0 => {
+            steps.go("takes the lock, and looks again", |world| {
+                world.kernel.lock = bit(index);
+                again(world, setup, index);
+            })
+        }
+        // Its creator has recorded an init meanwhile, and may itself be waiting for that.
+        ClientAt::Lock
+            if command != Command::Delete
+                && world.init_seen_alive(setup)
+                && !rules.bent(Bend::WaitsBlindly) =>
+        {
+            steps.go(
+                "sees a recorded init while it waits for the lock",
+                |world| {
+                    world.clients[index].thaw = !rules.bent(Bend::NoThaw);
+                    world.clients[index].at = ClientAt::Kill;
+                },
+            );
+        }
+        ClientAt::AwaitDeath if !waits_for_death(kernel) => {
+            steps.go("sees init dead, lists the cgroup", |world| {
+                world.clients[index].listed = world.kernel.child;
+                world.clients[index].at = ClientAt::KillCgroup;
+            })
+        }
         ClientAt::KillCgroup => steps.go("kills what is still in the cgroup", |world| {
             let kernel = &mut world.kernel;
             let listed = world.clients[index].listed;
@@ -190,7 +218,8 @@ fn decide<V: Rules>(world: &mut World<V>, setup: &Setup<V>, index: usize) {
     let next = match setup.clients[index] {
         Command::State => {
             let status = (seen.record != Record::Missing).then(|| status_with(&seen, rules));
-            world.kernel.truth.wrong_status |= world.clients[index].window & status_bit(status) == 0;
+            world.kernel.truth.wrong_status |=
+                world.clients[index].window & status_bit(status) == 0;
             Err(Report::Success)
         }
         Command::Start => match start_with(&seen, rules) {
@@ -204,7 +233,11 @@ fn decide<V: Rules>(world: &mut World<V>, setup: &Setup<V>, index: usize) {
             Ok(DeletePlan::AskToLeave) => Ok(ClientAt::Knock),
             Ok(DeletePlan::KillThenRemove { .. }) => {
                 world.clients[index].thaw = !rules.bent(Bend::NoThaw);
-                Ok(if seen.record == Record::WithInit { ClientAt::Kill } else { ClientAt::Lock })
+                Ok(if seen.record == Record::WithInit {
+                    ClientAt::Kill
+                } else {
+                    ClientAt::Lock
+                })
             }
         },
     };
@@ -275,7 +308,9 @@ fn settle<V: Rules>(world: &mut World<V>, setup: &Setup<V>, index: usize) {
         Talk::Abort(port) => port.outcome(),
         Talk::Nothing => None,
     };
-    let Some(outcome) = outcome.cloned() else { return };
+    let Some(outcome) = outcome.cloned() else {
+        return;
+    };
     {
         world.clients[index].wire.outer = 0;
         let report = match (&outcome, setup.clients[index]) {
@@ -316,19 +351,31 @@ fn machine<V: Rules, S: States>(
     }
     match port.machine.turn() {
         Turn::Act(kinds) => {
-            let Some(kind) = kinds.first().copied() else { return };
-            steps.go(if kind == Kind::Start { "says Start" } else { "says Abort" }, |world| {
-                world.kernel.truth.requested |= kind == Kind::Start;
-                if !own(&mut world.clients[index]).send(Unit::Of(kind), 0, setup.features) {
-                    world.kernel.truth.unexpected = true;
-                }
-                // What nobody else can see is one step with what follows.
-                converse(world, setup, index, &own);
-            });
+            let Some(kind) = kinds.first().copied() else {
+                return;
+            };
+            steps.go(
+                if kind == Kind::Start {
+                    "says Start"
+                } else {
+                    "says Abort"
+                },
+                |world| {
+                    world.kernel.truth.requested |= kind == Kind::Start;
+                    if !own(&mut world.clients[index]).send(Unit::Of(kind), 0, setup.features) {
+                        world.kernel.truth.unexpected = true;
+                    }
+                    // What nobody else can see is one step with what follows.
+                    converse(world, setup, index, &own);
+                },
+            );
         }
         Turn::AskFate => {
             let executed = kernel.truth.executed > 0;
-            let accepted = port.machine.state().is_some_and(|state| state.id().name() == "AwaitExec");
+            let accepted = port
+                .machine
+                .state()
+                .is_some_and(|state| state.id().name() == "AwaitExec");
             let fate = match kernel.init {
                 // It can be waited for.
                 Life::Exiting => return,
@@ -337,7 +384,9 @@ fn machine<V: Rules, S: States>(
                 Life::Zombie => Fate::Died(Death::Unknown),
                 // Somebody else has collected it, and nothing is left to ask about: after `Starting`, and without
                 // an error, the program was executed.
-                Life::Reaped if accepted && !setup.rules.bent(Bend::VanishedIsFailure) => Fate::Executed,
+                Life::Reaped if accepted && !setup.rules.bent(Bend::VanishedIsFailure) => {
+                    Fate::Executed
+                }
                 Life::Reaped => Fate::Died(Death::Unknown),
                 _ => Fate::Unknown,
             };

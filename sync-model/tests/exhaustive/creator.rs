@@ -61,12 +61,15 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
             world.kernel.wire.inner &= !CREATOR;
             world.creator.at = CreatorAt::WritePid;
         }),
-        CreatorAt::WritePid => steps.go("writes the record, with init's pid and start time", |world| {
-            if !rules.bent(Bend::RecordAtReady) && !rules.bent(Bend::PidAfterRun) {
-                world.kernel.record = Disk::WithInit;
-            }
-            world.creator.at = CreatorAt::Join;
-        }),
+        CreatorAt::WritePid => steps.go(
+            "writes the record, with init's pid and start time",
+            |world| {
+                if !rules.bent(Bend::RecordAtReady) && !rules.bent(Bend::PidAfterRun) {
+                    world.kernel.record = Disk::WithInit;
+                }
+                world.creator.at = CreatorAt::Join;
+            },
+        ),
         CreatorAt::Join => {
             if !setup.born_in_cgroup {
                 if kernel.init_lives() {
@@ -75,16 +78,21 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
                         world.creator.at = CreatorAt::Talk;
                     });
                 } else {
-                    steps.go("cannot put the dead init into the cgroup", |world| own(world, setup, Cause::Cgroup));
+                    steps.go("cannot put the dead init into the cgroup", |world| {
+                        own(world, setup, Cause::Cgroup)
+                    });
                 }
                 fault(steps, "cannot put init into the cgroup", Cause::Cgroup);
             } else {
-                steps.go("goes on: init is in its cgroup", |world| world.creator.at = CreatorAt::Talk);
+                steps.go("goes on: init is in its cgroup", |world| {
+                    world.creator.at = CreatorAt::Talk
+                });
             }
         }
         CreatorAt::Talk => talk(steps),
         CreatorAt::AwaitHook | CreatorAt::AwaitAgent
-            if matches!(kernel.init, Life::Zombie | Life::Reaped) && !rules.bent(Bend::HookUnwatched) =>
+            if matches!(kernel.init, Life::Zombie | Life::Reaped)
+                && !rules.bent(Bend::HookUnwatched) =>
         {
             steps.go("sees init dead, and waits for nobody else", |world| {
                 world.creator.hook = Hook::None;
@@ -121,19 +129,23 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
                 }
             });
         }
-        CreatorAt::Foreground if kernel.init == Life::Zombie => steps.go("collects the program", |world| {
-            world.kernel.init = Life::Reaped;
-            world.creator.at = CreatorAt::Relock;
-        }),
+        CreatorAt::Foreground if kernel.init == Life::Zombie => {
+            steps.go("collects the program", |world| {
+                world.kernel.init = Life::Reaped;
+                world.creator.at = CreatorAt::Relock;
+            })
+        }
         CreatorAt::Foreground => {}
-        CreatorAt::Relock if kernel.lock == 0 => steps.go("locks the state directory again", |world| {
-            if !world.kernel.dir || world.kernel.reborn {
-                leave(world, Report::Success);
-            } else {
-                world.kernel.lock = CREATOR;
-                world.creator.at = CreatorAt::KillLeft;
-            }
-        }),
+        CreatorAt::Relock if kernel.lock == 0 => {
+            steps.go("locks the state directory again", |world| {
+                if !world.kernel.dir || world.kernel.reborn {
+                    leave(world, Report::Success);
+                } else {
+                    world.kernel.lock = CREATOR;
+                    world.creator.at = CreatorAt::KillLeft;
+                }
+            })
+        }
         CreatorAt::Relock => {}
         CreatorAt::KillLeft => steps.go("kills what is left in the cgroup", |world| {
             world.kernel.thaw();
@@ -166,7 +178,9 @@ fn hook<V: Rules>(steps: &mut Steps<'_, V>) {
     let waited = world.creator.at == CreatorAt::AwaitHook;
     match world.creator.hook {
         Hook::None | Hook::Stalled => {}
-        Hook::Forked => steps.go("its hook executes", |world| hook_executes(world, setup.rules)),
+        Hook::Forked => steps.go("its hook executes", |world| {
+            hook_executes(world, setup.rules)
+        }),
         Hook::Running => {
             steps.go("its createRuntime hooks succeed", |world| {
                 world.creator.hook = Hook::None;
@@ -176,11 +190,15 @@ fn hook<V: Rules>(steps: &mut Steps<'_, V>) {
                     world.creator.at = CreatorAt::Talk;
                 }
             });
-            steps.may(setup.faults && waited, "its createRuntime hook fails", |world| {
-                world.creator.hook = Hook::None;
-                world.kernel.truth.hook_failed = true;
-                own(world, setup, Cause::CreateRuntimeHook);
-            });
+            steps.may(
+                setup.faults && waited,
+                "its createRuntime hook fails",
+                |world| {
+                    world.creator.hook = Hook::None;
+                    world.kernel.truth.hook_failed = true;
+                    own(world, setup, Cause::CreateRuntimeHook);
+                },
+            );
             steps.may(setup.stalls, "its createRuntime hook never ends", |world| {
                 world.creator.hook = Hook::Stalled;
                 world.kernel.truth.stalled = true;
@@ -210,7 +228,9 @@ fn talk<V: Rules>(steps: &mut Steps<'_, V>) {
                 // It is on its way out: its death can be waited for.
                 Life::Exiting => return,
                 _ if world.kernel.truth.executed > 0 => Fate::Executed,
-                Life::Zombie | Life::Reaped => Fate::Died(world.kernel.death.unwrap_or(Death::Unknown)),
+                Life::Zombie | Life::Reaped => {
+                    Fate::Died(world.kernel.death.unwrap_or(Death::Unknown))
+                }
                 _ => Fate::Unknown,
             };
             steps.go("asks for init's fate", |world| {
@@ -229,23 +249,35 @@ fn act<V: Rules>(steps: &mut Steps<'_, V>) {
     let rules = setup.rules;
     match world.creator.port.machine.state() {
         Some(CreatorState::SendBootstrap) => {
-            steps.go("sends Bootstrap", |world| say(world, setup, Kind::Bootstrap));
+            steps.go("sends Bootstrap", |world| {
+                say(world, setup, Kind::Bootstrap)
+            });
         }
         Some(CreatorState::MapIds) => {
             if world.kernel.init_lives() {
-                steps.go("writes the id maps, sends IdMapsDone", |world| say(world, setup, Kind::IdMapsDone));
+                steps.go("writes the id maps, sends IdMapsDone", |world| {
+                    say(world, setup, Kind::IdMapsDone)
+                });
             } else {
-                steps.go("cannot write the id maps of a dead init", |world| own(world, setup, Cause::IdMap));
+                steps.go("cannot write the id maps of a dead init", |world| {
+                    own(world, setup, Cause::IdMap)
+                });
             }
             fault(steps, "cannot write the id maps", Cause::IdMap);
         }
         Some(CreatorState::SendConfig) => {
-            steps.go("applies limits, sends Config", |world| say(world, setup, Kind::Config));
+            steps.go("applies limits, sends Config", |world| {
+                say(world, setup, Kind::Config)
+            });
             if rules.bent(Bend::CreatorGoesOn) {
-                steps.may(true, "cannot apply the limits, and sends Config all the same", |world| {
-                    world.kernel.truth.unisolated = true;
-                    say(world, setup, Kind::Config);
-                });
+                steps.may(
+                    true,
+                    "cannot apply the limits, and sends Config all the same",
+                    |world| {
+                        world.kernel.truth.unisolated = true;
+                        say(world, setup, Kind::Config);
+                    },
+                );
             } else {
                 fault(steps, "cannot apply the limits", Cause::Limits);
             }
@@ -268,16 +300,21 @@ fn act<V: Rules>(steps: &mut Steps<'_, V>) {
             fault(steps, "cannot write the pid file", Cause::PidFile);
         }
         Some(CreatorState::PassSeccompFd) => {
-            steps.go("hands the descriptor to the agent, sends SeccompFdTaken", |world| {
-                say(world, setup, Kind::SeccompFdTaken);
-            });
+            steps.go(
+                "hands the descriptor to the agent, sends SeccompFdTaken",
+                |world| {
+                    say(world, setup, Kind::SeccompFdTaken);
+                },
+            );
             fault(steps, "the agent refuses the descriptor", Cause::Agent);
             steps.may(setup.stalls, "the agent does not answer", |world| {
                 world.creator.at = CreatorAt::AwaitAgent;
                 world.kernel.truth.stalled = true;
             });
         }
-        Some(CreatorState::SendStart) => steps.go("sends Start", |world| say(world, setup, Kind::Start)),
+        Some(CreatorState::SendStart) => {
+            steps.go("sends Start", |world| say(world, setup, Kind::Start))
+        }
         _ => {}
     }
 }
@@ -339,7 +376,9 @@ fn settle<V: Rules>(world: &mut World<V>) {
     if world.creator.at != CreatorAt::Talk {
         return;
     }
-    let Some(outcome) = world.creator.port.outcome().cloned() else { return };
+    let Some(outcome) = world.creator.port.outcome().cloned() else {
+        return;
+    };
     let report = match &outcome {
         Outcome::Created => {
             world.creator.at = CreatorAt::Created;
@@ -387,11 +426,13 @@ fn look<V: Rules>(steps: &mut Steps<'_, V>) {
                 }
             }
         }
-        let report = report.unwrap_or(match (world.kernel.init, world.kernel.death, world.creator.own) {
-            (Life::Zombie | Life::Reaped, Some(death), _) => Report::Died(death),
-            (_, _, Some(cause)) => Report::Own(cause),
-            _ => Report::Closed,
-        });
+        let report = report.unwrap_or(
+            match (world.kernel.init, world.kernel.death, world.creator.own) {
+                (Life::Zombie | Life::Reaped, Some(death), _) => Report::Died(death),
+                (_, _, Some(cause)) => Report::Own(cause),
+                _ => Report::Closed,
+            },
+        );
         world.creator.report = Some(report);
         world.creator.at = CreatorAt::Kill;
     });

@@ -130,12 +130,21 @@ struct Steps<'a, V> {
 }
 
 impl<V: Rules> Steps<'_, V> {
-    fn add(&mut self, progress: bool, what: &'static str, change: impl FnOnce(&mut World<V>) -> Option<&'static str>) {
+    fn add(
+        &mut self,
+        progress: bool,
+        what: &'static str,
+        change: impl FnOnce(&mut World<V>) -> Option<&'static str>,
+    ) {
         let mut world = self.world.clone();
         if let Some(about) = change(&mut world) {
             let who = self.who;
             let label = Label { who, what, about };
-            self.out.push(Next { label, progress, world });
+            self.out.push(Next {
+                label,
+                progress,
+                world,
+            });
         }
     }
 
@@ -213,7 +222,9 @@ impl<V: Rules> World<V> {
     }
 
     fn settle(&mut self) {
-        let Some(outcome) = self.outer.port.outcome() else { return };
+        let Some(outcome) = self.outer.port.outcome() else {
+            return;
+        };
         let report = match outcome {
             Outcome::Executed => {
                 self.outer.at = At::Foreground;
@@ -261,20 +272,28 @@ impl<V: Rules> World<V> {
 
     fn fail(&mut self, setup: &Setup<V>, cause: Cause) {
         self.kernel.failed.get_or_insert(cause);
-        self.kernel.unexpected |= !self.inner.port.send(Unit::Error(cause), setup.pieces, setup.features);
+        self.kernel.unexpected |=
+            !self
+                .inner
+                .port
+                .send(Unit::Error(cause), setup.pieces, setup.features);
         self.inner.exits = true;
     }
 
     fn leave(&mut self, report: Report) {
         let kernel = &mut self.kernel;
         kernel.wrong = match report {
-            Report::Success => (kernel.executed == 0).then_some("exec reports success, and nothing was executed"),
-            Report::Init(cause) => (kernel.failed != Some(cause)).then_some("exec reports a cause that is not its process's"),
+            Report::Success => {
+                (kernel.executed == 0).then_some("exec reports success, and nothing was executed")
+            }
+            Report::Init(cause) => (kernel.failed != Some(cause))
+                .then_some("exec reports a cause that is not its process's"),
             Report::Died(death) if kernel.death == Some(death) && !kernel.told => None,
             Report::Own(cause) if kernel.own == Some(cause) => None,
             _ => Some("exec reports something else than the cause"),
         };
-        kernel.left = report != Report::Success && !matches!(kernel.life, Life::Unborn | Life::Reaped);
+        kernel.left =
+            report != Report::Success && !matches!(kernel.life, Life::Unborn | Life::Reaped);
         kernel.close(CREATOR);
         self.outer.at = At::Left(report);
     }
@@ -295,13 +314,22 @@ impl<V: Rules> World<V> {
                 world.outer.at = At::Join;
             }),
             At::Join if world.kernel.lives() && world.kernel.container => {
-                steps.go("puts its process into the container's cgroup", |world| world.outer.at = At::Talk);
-                steps.may("cannot put its process into the cgroup", |world| world.own(Cause::Cgroup));
+                steps.go("puts its process into the container's cgroup", |world| {
+                    world.outer.at = At::Talk
+                });
+                steps.may("cannot put its process into the cgroup", |world| {
+                    world.own(Cause::Cgroup)
+                });
             }
-            At::Join => steps.go("finds no process, or no cgroup, to join", |world| world.own(Cause::Cgroup)),
-            At::Talk if !world.outer.port.out.is_empty() => steps.add(true, "writes", |world| world.converse(setup)),
+            At::Join => steps.go("finds no process, or no cgroup, to join", |world| {
+                world.own(Cause::Cgroup)
+            }),
+            At::Talk if !world.outer.port.out.is_empty() => {
+                steps.add(true, "writes", |world| world.converse(setup))
+            }
             At::Talk => match world.outer.port.machine.turn() {
-                Turn::Await(_) if rules.bent(Bend::ExecDrainsAfterDeath) && life != Life::Zombie => {}
+                Turn::Await(_)
+                    if rules.bent(Bend::ExecDrainsAfterDeath) && life != Life::Zombie => {}
                 Turn::Await(_) => steps.add(true, "receives", |world| world.converse(setup)),
                 Turn::AskFate if life == Life::Exiting => {}
                 Turn::AskFate => {
@@ -319,9 +347,13 @@ impl<V: Rules> World<V> {
                     let kind = kinds[0];
                     steps.go(kind.name(), |world| world.say(setup, kind));
                     match kind {
-                        Kind::Run => steps.may("cannot write the pid file", |world| world.own(Cause::PidFile)),
+                        Kind::Run => steps.may("cannot write the pid file", |world| {
+                            world.own(Cause::PidFile)
+                        }),
                         Kind::SeccompFdTaken => {
-                            steps.may("the agent refuses the descriptor", |world| world.own(Cause::Agent));
+                            steps.may("the agent refuses the descriptor", |world| {
+                                world.own(Cause::Agent)
+                            });
                             steps.may("the agent does not answer", |world| {
                                 world.kernel.stalled = true;
                                 world.outer.at = At::AwaitAgent;
@@ -333,7 +365,10 @@ impl<V: Rules> World<V> {
                 Turn::Ended(_) => {}
             },
             At::AwaitAgent if life == Life::Zombie => {
-                steps.go("sees its process dead, and waits for nobody else", |world| world.outer.at = At::Look);
+                steps.go(
+                    "sees its process dead, and waits for nobody else",
+                    |world| world.outer.at = At::Look,
+                );
             }
             At::Look if world.kernel.wire.inner == 0 && life == Life::Exiting => {}
             At::Look => steps.go("looks for what its process has to say", |world| {
@@ -356,11 +391,13 @@ impl<V: Rules> World<V> {
                 world.kernel.die(Death::Killed(9));
                 world.outer.at = At::Reap;
             }),
-            At::Reap | At::Foreground if life == Life::Zombie => steps.go("collects its process, and reports", |world| {
-                world.kernel.life = Life::Reaped;
-                let report = world.outer.report.unwrap_or(Report::Success);
-                world.leave(report);
-            }),
+            At::Reap | At::Foreground if life == Life::Zombie => {
+                steps.go("collects its process, and reports", |world| {
+                    world.kernel.life = Life::Reaped;
+                    let report = world.outer.report.unwrap_or(Report::Success);
+                    world.leave(report);
+                })
+            }
             _ => {}
         }
         if !matches!(world.outer.at, At::Left(_) | At::Dead) {
@@ -376,16 +413,21 @@ impl<V: Rules> World<V> {
         let world = steps.world;
         match world.kernel.life {
             Life::PreExec => {
-                return steps.go("executes itself: its copies of exec's descriptors close", |world| {
-                    world.kernel.wire.outer &= !INIT;
-                    world.kernel.life = Life::Init;
-                });
+                return steps.go(
+                    "executes itself: its copies of exec's descriptors close",
+                    |world| {
+                        world.kernel.wire.outer &= !INIT;
+                        world.kernel.life = Life::Init;
+                    },
+                );
             }
             Life::Init => {}
             _ => return,
         }
         if world.inner.filtered {
-            steps.may("is killed by its own seccomp filter (SIGSYS)", |world| world.kernel.die(Death::Killed(31)));
+            steps.may("is killed by its own seccomp filter (SIGSYS)", |world| {
+                world.kernel.die(Death::Killed(31))
+            });
         }
         if !world.inner.port.out.is_empty() {
             return steps.add(true, "writes", |world| world.inner_converse(setup));
@@ -395,21 +437,28 @@ impl<V: Rules> World<V> {
         }
         let isolates = |steps: &mut Steps<'_, V>, cause| {
             if setup.rules.bent(Bend::GoOnAfterFailure) {
-                steps.may("fails, and goes on all the same", |world| world.kernel.unisolated = true);
+                steps.may("fails, and goes on all the same", |world| {
+                    world.kernel.unisolated = true
+                });
             } else {
-                steps.may("fails in a step that isolates", |world| world.fail(setup, cause));
+                steps.may("fails in a step that isolates", |world| {
+                    world.fail(setup, cause)
+                });
             }
         };
         let state = world.inner.port.machine.state();
         match (world.inner.port.machine.turn(), state) {
             (Turn::Await(_), _) => steps.add(true, "receives", |world| world.inner_converse(setup)),
-            (_, Some(ExecInitState::EnterContainer)) if setup.log && !world.inner.logged => steps.go("logs", |world| {
-                world.inner.logged = true;
-                world.inner_say(setup, Kind::Log);
-                world.inner_say(setup, Kind::Log);
-            }),
+            (_, Some(ExecInitState::EnterContainer)) if setup.log && !world.inner.logged => steps
+                .go("logs", |world| {
+                    world.inner.logged = true;
+                    world.inner_say(setup, Kind::Log);
+                    world.inner_say(setup, Kind::Log);
+                }),
             (_, Some(ExecInitState::EnterContainer)) => {
-                steps.go("enters the container, sends Ready", |world| world.inner_say(setup, Kind::Ready));
+                steps.go("enters the container, sends Ready", |world| {
+                    world.inner_say(setup, Kind::Ready)
+                });
                 isolates(steps, Cause::Namespaces);
             }
             (_, Some(ExecInitState::LoadSeccomp)) => {
@@ -423,7 +472,9 @@ impl<V: Rules> World<V> {
                 steps.go("loads its filter", |world| world.inner.filtered = true);
             }
             (_, Some(ExecInitState::DropPrivileges)) => {
-                steps.go("drops its privileges, sends Starting", |world| world.inner_say(setup, Kind::Starting));
+                steps.go("drops its privileges, sends Starting", |world| {
+                    world.inner_say(setup, Kind::Starting)
+                });
                 isolates(steps, Cause::Privileges);
             }
             (_, Some(ExecInitState::Execute)) => {
@@ -433,7 +484,9 @@ impl<V: Rules> World<V> {
                     world.kernel.life = Life::Program;
                     world.kernel.close(INIT);
                 });
-                steps.may("cannot execute the program", |world| world.fail(setup, Cause::Exec));
+                steps.may("cannot execute the program", |world| {
+                    world.fail(setup, Cause::Exec)
+                });
             }
             _ => {}
         }
@@ -463,23 +516,35 @@ impl<V: Rules> search::World for World<V> {
 
     fn steps(&self, setup: &Setup<V>, out: &mut Vec<Next<World<V>>>) {
         let who = "exec";
-        let mut steps = Steps { world: self, out, who };
+        let mut steps = Steps {
+            world: self,
+            out,
+            who,
+        };
         World::outer_steps(&mut steps, setup);
         steps.who = "process";
         World::inner_steps(&mut steps, setup);
         steps.who = "kernel";
         let kernel = &self.kernel;
         match kernel.life {
-            Life::Exiting => steps.go("the process can be waited for", |world| world.kernel.life = Life::Zombie),
+            Life::Exiting => steps.go("the process can be waited for", |world| {
+                world.kernel.life = Life::Zombie
+            }),
             Life::Zombie if matches!(self.outer.at, At::Left(_) | At::Dead) => {
-                steps.go("the host's reaper collects it", |world| world.kernel.life = Life::Reaped);
+                steps.go("the host's reaper collects it", |world| {
+                    world.kernel.life = Life::Reaped
+                });
             }
-            Life::Program => steps.may("the program ends", |world| world.kernel.die(Death::Exited(0))),
+            Life::Program => steps.may("the program ends", |world| {
+                world.kernel.die(Death::Exited(0))
+            }),
             _ => {}
         }
         steps.who = "killer";
         if kernel.lives() {
-            steps.may("SIGKILL to the process", |world| world.kernel.die(Death::Killed(9)));
+            steps.may("SIGKILL to the process", |world| {
+                world.kernel.die(Death::Killed(9))
+            });
         }
         if kernel.container {
             // Its pid namespace takes everybody in it along.
@@ -492,11 +557,28 @@ impl<V: Rules> search::World for World<V> {
 
     fn check(&self, _: &Setup<V>) -> Result<(), Broken> {
         let kernel = &self.kernel;
-        let broken = |broken: bool, property, how| if broken { Err((property, how)) } else { Ok(()) };
-        broken(kernel.executed > 1, Property::S1, "the program is executed twice")?;
-        broken(kernel.unexpected, Property::S7, "a message that the table does not allow")?;
-        broken(kernel.left, Property::S8, "exec has failed, and its process is left")?;
-        broken(kernel.wrong_isolation, Property::S9, "the program is executed although it is not isolated")?;
+        let broken =
+            |broken: bool, property, how| if broken { Err((property, how)) } else { Ok(()) };
+        broken(
+            kernel.executed > 1,
+            Property::S1,
+            "the program is executed twice",
+        )?;
+        broken(
+            kernel.unexpected,
+            Property::S7,
+            "a message that the table does not allow",
+        )?;
+        broken(
+            kernel.left,
+            Property::S8,
+            "exec has failed, and its process is left",
+        )?;
+        broken(
+            kernel.wrong_isolation,
+            Property::S9,
+            "the program is executed although it is not isolated",
+        )?;
         match kernel.wrong {
             Some(how) => Err((Property::S6, how)),
             None => Ok(()),
@@ -511,7 +593,10 @@ impl<V: Rules> search::World for World<V> {
             return Err((Property::L1, "exec waits for ever"));
         }
         if over && matches!(kernel.life, Life::PreExec | Life::Init) {
-            return Err((Property::L2, "exec is gone, and its process waits for it for ever"));
+            return Err((
+                Property::L2,
+                "exec is gone, and its process waits for it for ever",
+            ));
         }
         if kernel.life == Life::Zombie && !kernel.stalled {
             return Err((Property::L3, "a zombie is left"));

@@ -20,18 +20,25 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
     let (world, setup) = (steps.world, steps.setup);
     let frozen = world.kernel.frozen;
     match world.kernel.init {
-        Life::PreExec if !frozen => steps.go("executes itself: its copies of the creator's descriptors close", |world| {
-            world.kernel.lock &= !INIT;
-            if !setup.rules.bent(Bend::InitKeepsCreatorEnd) {
-                world.kernel.wire.outer &= !INIT;
-            }
-            world.kernel.init = Life::Init;
-        }),
+        Life::PreExec if !frozen => steps.go(
+            "executes itself: its copies of the creator's descriptors close",
+            |world| {
+                world.kernel.lock &= !INIT;
+                if !setup.rules.bent(Bend::InitKeepsCreatorEnd) {
+                    world.kernel.wire.outer &= !INIT;
+                }
+                world.kernel.init = Life::Init;
+            },
+        ),
         Life::Init if !frozen => {
             alive(steps);
-            steps.may(setup.faults && world.init.filtered, "is killed by its own seccomp filter (SIGSYS)", |world| {
-                world.kernel.die(Death::Killed(31));
-            });
+            steps.may(
+                setup.faults && world.init.filtered,
+                "is killed by its own seccomp filter (SIGSYS)",
+                |world| {
+                    world.kernel.die(Death::Killed(31));
+                },
+            );
         }
         _ => {}
     }
@@ -44,7 +51,11 @@ fn alive<V: Rules>(steps: &mut Steps<'_, V>) {
         InitAt::AwaitHook(hook) => {
             steps.go("its hook succeeds", |world| {
                 world.init.hooked |= 1 << hook;
-                world.init.at = if hook == CREATE_CONTAINER { InitAt::Talk } else { InitAt::Execute };
+                world.init.at = if hook == CREATE_CONTAINER {
+                    InitAt::Talk
+                } else {
+                    InitAt::Execute
+                };
             });
             steps.may(setup.faults, "its hook fails", |world| {
                 if hook == CREATE_CONTAINER {
@@ -80,7 +91,9 @@ fn talk<V: Rules>(steps: &mut Steps<'_, V>) {
     }
     match port.machine.turn() {
         Turn::Await(_) => {
-            let ended = world.kernel.wire.outer == 0 && world.kernel.wire.down.is_empty() && !port.inbox.has_message();
+            let ended = world.kernel.wire.outer == 0
+                && world.kernel.wire.down.is_empty()
+                && !port.inbox.has_message();
             if ended && setup.rules.bent(Bend::InitSpins) {
                 return steps.go("reads nothing, and tries again", |_| {});
             }
@@ -88,15 +101,20 @@ fn talk<V: Rules>(steps: &mut Steps<'_, V>) {
         }
         Turn::AskFate => {}
         Turn::Act(_) => act(steps),
-        Turn::Ended(Outcome::AtGate) if port.deaf => steps.go("finds its creator gone before it was at the gate", |world| {
-            world.init.at = InitAt::Exit(1);
-        }),
-        Turn::Ended(Outcome::AtGate) => steps.go("closes the wire, and waits at the gate", |world| {
-            world.kernel.wire.inner &= !INIT;
-            // It says no more on this wire.
-            world.init.port = crate::port::Port::new(setup.rules);
-            world.init.at = InitAt::Gate;
-        }),
+        Turn::Ended(Outcome::AtGate) if port.deaf => steps.go(
+            "finds its creator gone before it was at the gate",
+            |world| {
+                world.init.at = InitAt::Exit(1);
+            },
+        ),
+        Turn::Ended(Outcome::AtGate) => {
+            steps.go("closes the wire, and waits at the gate", |world| {
+                world.kernel.wire.inner &= !INIT;
+                // It says no more on this wire.
+                world.init.port = crate::port::Port::new(setup.rules);
+                world.init.at = InitAt::Gate;
+            })
+        }
         Turn::Ended(_) => {}
     }
 }
@@ -106,42 +124,76 @@ fn act<V: Rules>(steps: &mut Steps<'_, V>) {
     let (world, setup) = (steps.world, steps.setup);
     match world.init.port.machine.state() {
         Some(InitState::UnshareUser) => {
-            work(steps, "makes its user namespace, sends IdMaps", Kind::IdMaps, Cause::Namespaces);
+            work(
+                steps,
+                "makes its user namespace, sends IdMaps",
+                Kind::IdMaps,
+                Cause::Namespaces,
+            );
         }
-        Some(InitState::MountRootfs) => work(steps, "mounts, sends Hooks", Kind::Hooks, Cause::Mounts),
-        Some(InitState::BuildContainer) if setup.rules.bent(Bend::HooksTwice) && world.init.hooked == 2 => {
+        Some(InitState::MountRootfs) => {
+            work(steps, "mounts, sends Hooks", Kind::Hooks, Cause::Mounts)
+        }
+        Some(InitState::BuildContainer)
+            if setup.rules.bent(Bend::HooksTwice) && world.init.hooked == 2 =>
+        {
             steps.go("asks for the createRuntime hooks again", |world| {
                 world.init.hooked |= 1;
                 say(world, setup, Kind::Hooks);
             });
         }
         Some(InitState::BuildContainer) if has_hook(world, setup, CREATE_CONTAINER) => {
-            steps.go("starts its createContainer hooks", |world| begin_hook(world, CREATE_CONTAINER));
+            steps.go("starts its createContainer hooks", |world| {
+                begin_hook(world, CREATE_CONTAINER)
+            });
         }
-        Some(InitState::BuildContainer) if setup.log && !world.init.logged => steps.go("logs", |world| {
-            world.init.logged = true;
-            say(world, setup, Kind::Log);
-        }),
+        Some(InitState::BuildContainer) if setup.log && !world.init.logged => {
+            steps.go("logs", |world| {
+                world.init.logged = true;
+                say(world, setup, Kind::Log);
+            })
+        }
         Some(InitState::BuildContainer) if setup.rules.bent(Bend::Overtaking) => {
             steps.go("says AtGate before Ready", |world| {
                 say(world, setup, Kind::AtGate);
             });
         }
-        Some(InitState::BuildContainer) => work(steps, "builds the container, sends Ready", Kind::Ready, Cause::Mounts),
+        Some(InitState::BuildContainer) => work(
+            steps,
+            "builds the container, sends Ready",
+            Kind::Ready,
+            Cause::Mounts,
+        ),
         Some(InitState::LoadSeccomp) => {
-            work(steps, "loads its filter, sends SeccompFd", Kind::SeccompFd, Cause::Privileges);
+            work(
+                steps,
+                "loads its filter, sends SeccompFd",
+                Kind::SeccompFd,
+                Cause::Privileges,
+            );
         }
         Some(InitState::DropPrivileges) if setup.rules.bent(Bend::NoGate) => {
-            steps.go("executes the program without waiting", |world| execute_now(world));
+            steps.go("executes the program without waiting", |world| {
+                execute_now(world)
+            });
         }
         Some(InitState::DropPrivileges) if !world.init.filtered => {
             steps.go("loads its filter", |world| world.init.filtered = true);
         }
         Some(InitState::DropPrivileges) => {
-            work(steps, "drops its privileges, sends AtGate", Kind::AtGate, Cause::Privileges);
+            work(
+                steps,
+                "drops its privileges, sends AtGate",
+                Kind::AtGate,
+                Cause::Privileges,
+            );
         }
-        Some(InitState::AcceptStart) => steps.go("accepts the start", |world| say(world, setup, Kind::Starting)),
-        Some(InitState::AcceptAbort) => steps.go("accepts the abort", |world| say(world, setup, Kind::Aborting)),
+        Some(InitState::AcceptStart) => steps.go("accepts the start", |world| {
+            say(world, setup, Kind::Starting)
+        }),
+        Some(InitState::AcceptAbort) => steps.go("accepts the abort", |world| {
+            say(world, setup, Kind::Aborting)
+        }),
         Some(InitState::Execute) => start(steps),
         _ => {}
     }
@@ -157,10 +209,14 @@ fn work<V: Rules>(steps: &mut Steps<'_, V>, what: &'static str, kind: Kind, caus
     };
     steps.go(what, done);
     if setup.rules.bent(Bend::GoOnAfterFailure) {
-        steps.may(setup.faults, "fails, and goes on all the same", move |world| {
-            world.kernel.truth.unisolated = true;
-            done(world);
-        });
+        steps.may(
+            setup.faults,
+            "fails, and goes on all the same",
+            move |world| {
+                world.kernel.truth.unisolated = true;
+                done(world);
+            },
+        );
     } else {
         steps.may(setup.faults, "fails in a step that isolates", |world| {
             world.kernel.truth.unisolated = true;
@@ -182,7 +238,9 @@ fn begin_hook<V: Rules>(world: &mut World<V>, hook: u8) {
 fn start<V: Rules>(steps: &mut Steps<'_, V>) {
     let (world, setup) = (steps.world, steps.setup);
     if has_hook(world, setup, START_CONTAINER) {
-        steps.go("starts its startContainer hooks", |world| begin_hook(world, START_CONTAINER));
+        steps.go("starts its startContainer hooks", |world| {
+            begin_hook(world, START_CONTAINER)
+        });
     } else {
         execute(steps);
     }
@@ -191,7 +249,9 @@ fn start<V: Rules>(steps: &mut Steps<'_, V>) {
 fn execute<V: Rules>(steps: &mut Steps<'_, V>) {
     let setup = steps.setup;
     steps.go("executes the user's program", |world| execute_now(world));
-    steps.may(setup.faults, "cannot execute the user's program", |world| fail(world, setup, Cause::Exec));
+    steps.may(setup.faults, "cannot execute the user's program", |world| {
+        fail(world, setup, Cause::Exec)
+    });
 }
 
 fn execute_now<V: Rules>(world: &mut World<V>) {
@@ -265,7 +325,11 @@ fn fail<V: Rules>(world: &mut World<V>, setup: &Setup<V>, cause: Cause) {
             }
             Err(_) => world.kernel.truth.unexpected = true,
         }
-    } else if !world.init.port.send(Unit::Error(cause), setup.pieces, setup.features) {
+    } else if !world
+        .init
+        .port
+        .send(Unit::Error(cause), setup.pieces, setup.features)
+    {
         world.kernel.truth.unexpected = true;
     }
     world.init.at = InitAt::Exit(1);
@@ -289,7 +353,9 @@ fn converse<V: Rules>(world: &mut World<V>, setup: &Setup<V>) -> Option<&'static
             world.kernel.truth.told_cause = true;
         }
         // It knows nothing of its creator's fate, and needs not.
-        Did::Eof => world.init.port.machine = world.init.port.machine.clone().on_fate(Fate::Unknown),
+        Did::Eof => {
+            world.init.port.machine = world.init.port.machine.clone().on_fate(Fate::Unknown)
+        }
         _ => {}
     }
     match world.init.port.outcome() {

@@ -42,7 +42,9 @@ impl Cause {
     ];
 
     pub fn from_number(number: i32) -> Option<Cause> {
-        Cause::ALL.into_iter().find(|cause| i32::from(*cause as u8) == number)
+        Cause::ALL
+            .into_iter()
+            .find(|cause| i32::from(*cause as u8) == number)
     }
 }
 
@@ -76,7 +78,12 @@ impl std::hash::Hash for Queue {
             Unit::Of(kind) => 1 + u64::from(kind.number()),
             Unit::Error(cause) => 32 + u64::from(*cause as u8),
         };
-        state.write_u64(self.units.iter().flatten().fold(0, |all, unit| all << 8 | number(unit)));
+        state.write_u64(
+            self.units
+                .iter()
+                .flatten()
+                .fold(0, |all, unit| all << 8 | number(unit)),
+        );
     }
 }
 
@@ -91,7 +98,10 @@ impl Queue {
 
     pub fn push(&mut self, unit: Unit) {
         let len = self.len();
-        *self.units.get_mut(len).expect("no queue of the model is longer") = Some(unit);
+        *self
+            .units
+            .get_mut(len)
+            .expect("no queue of the model is longer") = Some(unit);
     }
 
     pub fn pop(&mut self) -> Option<Unit> {
@@ -106,7 +116,10 @@ impl Queue {
 
     /// Takes the first whole message.
     pub fn message(&mut self, features: Features) -> Option<Message> {
-        self.units.iter().flatten().find(|unit| **unit != Unit::Piece)?;
+        self.units
+            .iter()
+            .flatten()
+            .find(|unit| **unit != Unit::Piece)?;
         loop {
             match self.pop()? {
                 Unit::Piece => {}
@@ -342,7 +355,11 @@ impl Kernel {
     /// A hook of the spec begins; `place` is its place in the spec's order. Poststart hooks belong to a `start`, which
     /// does not hold the lock: a `delete` of a program that ends at once may run its poststop hooks first.
     pub fn begin_hook(&mut self, place: u8) {
-        let later = if place == 3 { self.truth.hooks >> 3 & 1 } else { self.truth.hooks >> place };
+        let later = if place == 3 {
+            self.truth.hooks >> 3 & 1
+        } else {
+            self.truth.hooks >> place
+        };
         self.truth.hooks_broken |= later != 0;
         self.truth.hooks |= 1 << place;
     }

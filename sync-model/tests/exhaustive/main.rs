@@ -1,6 +1,7 @@
 //! The exhaustive search: creator, init, starters, deleters, `state`, and a killer, over the machines of production.
 #![allow(clippy::unwrap_used)]
 
+mod actors;
 mod client;
 mod creator;
 mod exec;

@@ -145,7 +145,10 @@ impl<S: States, V: Rules> Port<S, V> {
 
     pub fn outcome(&self) -> Option<&Outcome> {
         // What was said last must be on the wire before its end counts.
-        if self.out.is_empty() { self.machine.outcome() } else { None }
+        if self.out.is_empty() {
+            self.machine.outcome()
+        } else {
+            None
+        }
     }
 }
-

@@ -75,6 +75,8 @@ pub enum Bend {
     VanishedIsFailure,
     /// The creator writes init's log lines to a reader that may have stopped.
     BlockingLog,
+    /// `delete --force` waits for the creator's lock without looking again.
+    WaitsBlindly,
     /// `delete --force` does not thaw what it kills.
     NoThaw,
 }
@@ -150,10 +152,14 @@ impl Variation for Mutant {
         lawful: Result<DeletePlan, Refusal>,
     ) -> Result<DeletePlan, Refusal> {
         match (self.0, &lawful) {
-            (Bend::DeleteKillsCreated, Ok(DeletePlan::AskToLeave)) => Ok(DeletePlan::KillThenRemove {
-                thaw: evidence.frozen,
-            }),
-            (Bend::EmptyDirIsNothing, _) if force && evidence.record == Record::WithoutInit => Ok(DeletePlan::Nothing),
+            (Bend::DeleteKillsCreated, Ok(DeletePlan::AskToLeave)) => {
+                Ok(DeletePlan::KillThenRemove {
+                    thaw: evidence.frozen,
+                })
+            }
+            (Bend::EmptyDirIsNothing, _) if force && evidence.record == Record::WithoutInit => {
+                Ok(DeletePlan::Nothing)
+            }
             _ => lawful,
         }
     }

@@ -199,12 +199,18 @@ pub fn search<W: World>(start: &W, setup: &W::Setup, most: usize) -> Found {
         }
         ends.push(edges.len());
         at += 1;
-        assert!(keys.len() <= most, "more than {most} states: the bounds of this search are wrong");
+        assert!(
+            keys.len() <= most,
+            "more than {most} states: the bounds of this search are wrong"
+        );
     }
     let violation = cycle(&edges, &ends).map(|state| {
         let mut lines = trace::<W>(state, &keys, &parents, &store, setup);
         lines.push("... and from here round and round, without an event to wait for".to_owned());
-        ((Property::L3, "a cycle of steps without an end: a busy loop"), lines)
+        (
+            (Property::L3, "a cycle of steps without an end: a busy loop"),
+            lines,
+        )
     });
     Found {
         states: keys.len(),
@@ -254,11 +260,16 @@ fn trace<W: World>(
     let mut steps = Vec::new();
     path.windows(2)
         .map(|pair| {
-            let (from, to) = (W::unpack(&keys[pair[0]], store), W::unpack(&keys[pair[1]], store));
+            let (from, to) = (
+                W::unpack(&keys[pair[0]], store),
+                W::unpack(&keys[pair[1]], store),
+            );
             steps.clear();
             from.steps(setup, &mut steps);
             match steps.iter().find(|next| next.world == to) {
-                Some(Next { label, .. }) => format!("{:>9}  {} {}", label.who, label.what, label.about),
+                Some(Next { label, .. }) => {
+                    format!("{:>9}  {} {}", label.who, label.what, label.about)
+                }
                 None => "?".to_owned(),
             }
         })

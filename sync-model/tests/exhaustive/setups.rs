@@ -42,7 +42,9 @@ pub fn run<V: Rules>(rules: V) -> Setup<V> {
 
 /// Those of the ordinary test.
 pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
-    let every = Features::USER_NS.with(Features::HOOKS).with(Features::SECCOMP_FD);
+    let every = Features::USER_NS
+        .with(Features::HOOKS)
+        .with(Features::SECCOMP_FD);
     let on_wire = Features::START_ON_WIRE;
     vec![
         base(rules),
@@ -118,6 +120,14 @@ pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
             room: 1,
             pieces: 3,
             log: true,
+            ..base(rules)
+        },
+        Setup {
+            name: "create with hooks that may never end; delete -f",
+            features: Features::HOOKS,
+            clients: vec![ForceDelete, Janitor],
+            faults: false,
+            kills: 1,
             ..base(rules)
         },
         run(rules),

@@ -1,218 +1,16 @@
 //! One container's world: who is in it, and what is possible next.
 
-use sync_model::gate::{DeleterState, Gate, StarterState};
-use sync_model::init::InitState;
-use sync_model::creator::CreatorState;
+use sync_model::gate::Gate;
 use sync_model::lifecycle::{Evidence, Record, Status};
 use sync_model::msg::Features;
 use sync_model::outcome::Death;
-use sync_model::variation::Lawful;
 
-use crate::kernel::{CLIENT, CREATOR, Cause, Disk, HOOK, Holder, INIT, Kernel, Life, Wire};
+pub use crate::actors::*;
+use crate::kernel::{CLIENT, CREATOR, Disk, HOOK, Holder, INIT, Kernel, Life, Wire};
 use crate::port::Port;
 use crate::rules::{Bend, Rules};
 use crate::search::{self, Broken, Label, Next, Parts};
 use crate::{client, creator, init, properties};
-
-/// A command besides the creator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Command {
-    Start,
-    Delete,
-    ForceDelete,
-    /// The last one: `delete --force` when all others have come to rest. Nobody kills it.
-    Janitor,
-    State,
-}
-
-/// What one search is about.
-#[derive(Debug, Clone)]
-pub struct Setup<V> {
-    pub name: &'static str,
-    pub rules: V,
-    pub features: Features,
-    pub clients: Vec<Command>,
-    /// `run` queues its `Start` behind `Run`.
-    pub queue_start: bool,
-    /// `run --detach`.
-    pub detach: bool,
-    /// The container has its own pid namespace: its processes die with init.
-    pub pid_ns: bool,
-    /// Init is cloned into its cgroup (v2); else it is put there (v1).
-    pub born_in_cgroup: bool,
-    /// Units that fit on a wire before the writer must wait.
-    pub room: usize,
-    /// Pieces of an error before its last one.
-    pub pieces: usize,
-    /// Init has something to log, and whoever reads the log has stopped reading.
-    pub log: bool,
-    /// How many of them the killer may kill.
-    pub kills: u8,
-    pub faults: bool,
-    pub stalls: bool,
-    /// A program forks, pid numbers are used again, names are used again.
-    pub reuse: bool,
-    pub pause: bool,
-}
-
-impl<V> Setup<V> {
-    /// The same with no rule bent.
-    pub fn lawful(&self) -> Setup<Lawful> {
-        Setup {
-            name: self.name,
-            rules: Lawful,
-            features: self.features,
-            clients: self.clients.clone(),
-            queue_start: self.queue_start,
-            detach: self.detach,
-            pid_ns: self.pid_ns,
-            born_in_cgroup: self.born_in_cgroup,
-            room: self.room,
-            pieces: self.pieces,
-            log: self.log,
-            kills: self.kills,
-            faults: self.faults,
-            stalls: self.stalls,
-            reuse: self.reuse,
-            pause: self.pause,
-        }
-    }
-}
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Report {
-    Success,
-    /// Init's own words.
-    Init(Cause),
-    Died(Death),
-    Own(Cause),
-    Refused,
-    /// The connection ended, and nothing else is known.
-    Closed,
-    Broken,
-}
-
-/// Where the creator is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CreatorAt {
-    MakeDir,
-    Lock,
-    WriteRecord,
-    MakeGate,
-    MakeCgroup,
-    Clone,
-    CloseEnds,
-    WritePid,
-    Join,
-    Talk,
-    AwaitHook,
-    AwaitAgent,
-    Blocked,
-    Created,
-    Look,
-    Kill,
-    Reap,
-    Poststart,
-    Foreground,
-    Relock,
-    KillLeft,
-    RemoveCgroup,
-    RemoveRecord,
-    RemoveDir,
-    Left(Report),
-    Dead,
-}
-
-/// A hook that the creator has started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Hook {
-    None,
-    /// Forked: it has copies of the creator's descriptors until its execve.
-    Forked,
-    Running,
-    Stalled,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Creator<V> {
-    pub at: CreatorAt,
-    pub port: Port<CreatorState, V>,
-    pub hook: Hook,
-    /// Its own failure.
-    pub own: Option<Cause>,
-    pub report: Option<Report>,
-}
-
-/// Where init is, within its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum InitAt {
-    Talk,
-    AwaitHook(u8),
-    Stalled,
-    Gate,
-    Execute,
-    Exit(i32),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Init<V> {
-    pub rules: V,
-    pub at: InitAt,
-    pub port: Port<InitState, V>,
-    pub gate: Gate<V>,
-    /// A seccomp filter is loaded, which may kill it at its next call.
-    pub filtered: bool,
-    pub logged: bool,
-    /// Which of its hooks have run.
-    pub hooked: u8,
-}
-
-/// Where another command is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ClientAt {
-    Idle,
-    ReadLock,
-    ReadRecord,
-    ReadGate,
-    ReadProcess,
-    Knock,
-    Talk,
-    Poststart,
-    Stalled,
-    Kill,
-    Lock,
-    AwaitDeath,
-    KillCgroup,
-    RemoveCgroup,
-    RemoveRecord,
-    RemoveDir,
-    Poststop,
-    Left(Report),
-    Dead,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Talk<V> {
-    Nothing,
-    Start(Port<StarterState, V>),
-    Abort(Port<DeleterState, V>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Client<V> {
-    pub at: ClientAt,
-    pub seen: Evidence,
-    pub talk: Talk<V>,
-    pub wire: Wire,
-    /// It looked a second time already.
-    pub again: bool,
-    pub thaw: bool,
-    /// The cgroup's list had a child in it.
-    pub listed: bool,
-    /// The statuses that were true at some moment since it began to look.
-    pub window: u8,
-}
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -342,7 +140,12 @@ impl<V: Rules> World<V> {
         match kernel.init {
             _ if kernel.record != Disk::WithInit => match self.creator.at {
                 // Somebody else may be removing what its creator has left.
-                CreatorAt::Left(_) | CreatorAt::Dead | CreatorAt::Foreground | CreatorAt::Relock if kernel.lock == 0 => {
+                CreatorAt::Left(_)
+                | CreatorAt::Dead
+                | CreatorAt::Foreground
+                | CreatorAt::Relock
+                    if kernel.lock == 0 =>
+                {
                     stopped
                 }
                 CreatorAt::Foreground | CreatorAt::Relock => stopped | at_work,
@@ -351,6 +154,11 @@ impl<V: Rules> World<V> {
                 _ => at_work,
             },
             Life::Unborn | Life::Exiting | Life::Zombie | Life::Reaped => stopped,
+            // `create` has not finished, and init holds the gate already: a start may be queued there. Both is true, and a
+            // dead creator's child may have copies of its lock for a moment.
+            Life::PreExec | Life::Init if kernel.lock & (CREATOR | INIT | HOOK) != 0 => {
+                at_work | status_bit(Some(Status::Created)) | status_bit(Some(Status::Paused))
+            }
             _ if kernel.frozen => status_bit(Some(Status::Paused)),
             Life::PreExec | Life::Init => status_bit(Some(Status::Created)),
             Life::Program => status_bit(Some(Status::Running)),
@@ -388,7 +196,12 @@ pub struct Steps<'a, V> {
 }
 
 impl<V: Rules> Steps<'_, V> {
-    fn add(&mut self, progress: bool, what: &'static str, change: impl FnOnce(&mut World<V>) -> Option<&'static str>) {
+    fn add(
+        &mut self,
+        progress: bool,
+        what: &'static str,
+        change: impl FnOnce(&mut World<V>) -> Option<&'static str>,
+    ) {
         let mut world = self.world.clone();
         if let Some(about) = change(&mut world) {
             world.settle();
@@ -397,7 +210,11 @@ impl<V: Rules> Steps<'_, V> {
                 what,
                 about,
             };
-            self.out.push(Next { label, progress, world });
+            self.out.push(Next {
+                label,
+                progress,
+                world,
+            });
         }
     }
 
@@ -410,7 +227,11 @@ impl<V: Rules> Steps<'_, V> {
     }
 
     /// The same, if it is possible at all; it says about what it was.
-    pub fn go_if(&mut self, what: &'static str, change: impl FnOnce(&mut World<V>) -> Option<&'static str>) {
+    pub fn go_if(
+        &mut self,
+        what: &'static str,
+        change: impl FnOnce(&mut World<V>) -> Option<&'static str>,
+    ) {
         self.add(true, what, change);
     }
 
@@ -500,7 +321,10 @@ impl<V: Rules> search::World for World<V> {
         steps.who = "kernel";
         kernel_steps(&mut steps);
         // The janitor comes when all others have come to rest.
-        if let Some(index) = setup.clients.iter().position(|command| *command == Command::Janitor)
+        if let Some(index) = setup
+            .clients
+            .iter()
+            .position(|command| *command == Command::Janitor)
             && self.clients[index].at == ClientAt::Idle
             && !steps.out.iter().any(|next| next.progress)
         {
@@ -531,7 +355,9 @@ fn kernel_steps<V: Rules>(steps: &mut Steps<'_, V>) {
             world.kernel.child &= !setup.pid_ns;
         }),
         Life::Zombie if !world.creator_works() => {
-            steps.go("the host's reaper collects init", |world| world.kernel.init = Life::Reaped);
+            steps.go("the host's reaper collects init", |world| {
+                world.kernel.init = Life::Reaped
+            });
         }
         Life::Reaped => steps.may(
             setup.reuse && !kernel.number_reused,
@@ -539,23 +365,41 @@ fn kernel_steps<V: Rules>(steps: &mut Steps<'_, V>) {
             |world| world.kernel.number_reused = true,
         ),
         Life::Program => {
-            steps.may(true, "the program ends", |world| world.kernel.die(Death::Exited(0)));
-            let forks = setup.reuse && !kernel.child && !kernel.child_reused && kernel.init_in_cgroup;
-            steps.may(forks, "the program forks a child", |world| world.kernel.child = true);
+            steps.may(true, "the program ends", |world| {
+                world.kernel.die(Death::Exited(0))
+            });
+            let forks =
+                setup.reuse && !kernel.child && !kernel.child_reused && kernel.init_in_cgroup;
+            steps.may(forks, "the program forks a child", |world| {
+                world.kernel.child = true
+            });
         }
         _ => {}
     }
-    steps.may(kernel.child && !kernel.truth.closing, "the child ends, and a foreign process gets its number", |world| {
-        world.kernel.child = false;
-        world.kernel.child_reused = true;
-    });
+    steps.may(
+        kernel.child && !kernel.truth.closing,
+        "the child ends, and a foreign process gets its number",
+        |world| {
+            world.kernel.child = false;
+            world.kernel.child_reused = true;
+        },
+    );
     let free = !kernel.dir && !world.creator_works() && !kernel.reborn && !kernel.truth.closing;
-    steps.may(setup.reuse && free, "another container of this name is created", |world| {
-        world.kernel.reborn = true;
-    });
-    let freezes = setup.pause && !kernel.frozen && kernel.init_in_cgroup && matches!(kernel.init, Life::Init | Life::Program);
+    steps.may(
+        setup.reuse && free,
+        "another container of this name is created",
+        |world| {
+            world.kernel.reborn = true;
+        },
+    );
+    let freezes = setup.pause
+        && !kernel.frozen
+        && kernel.init_in_cgroup
+        && matches!(kernel.init, Life::Init | Life::Program);
     let freezes = freezes && !kernel.truth.closing;
-    steps.may(freezes, "somebody freezes the cgroup", |world| world.kernel.frozen = true);
+    steps.may(freezes, "somebody freezes the cgroup", |world| {
+        world.kernel.frozen = true
+    });
     if kernel.truth.killed >= setup.kills {
         return;
     }
@@ -573,10 +417,14 @@ fn kernel_steps<V: Rules>(steps: &mut Steps<'_, V>) {
             report: None,
         };
     });
-    steps.may(kernel.init_lives() && !kernel.doomed, "SIGKILL to init", |world| {
-        world.kernel.truth.killed += 1;
-        world.kernel.kill_init();
-    });
+    steps.may(
+        kernel.init_lives() && !kernel.doomed,
+        "SIGKILL to init",
+        |world| {
+            world.kernel.truth.killed += 1;
+            world.kernel.kill_init();
+        },
+    );
     for index in 0..world.clients.len() {
         let at = world.clients[index].at;
         let alive = !matches!(at, ClientAt::Idle | ClientAt::Left(_) | ClientAt::Dead);
