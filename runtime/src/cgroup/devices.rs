@@ -143,14 +143,13 @@ impl Policy {
     /// Writes the policy to a v1 group: one write for the default, one for each exception, which is the kernel's own
     /// unit. Two descriptors at most, and no look at what is there: a group that has no child groups yet takes any
     /// default.
-    pub(super) fn write_v1(&self, directory: &str) -> Result<()> {
+    pub(super) fn write_v1(&self, directory: &str, batch: &mut Batch) -> Result<()> {
         let names = if self.allow {
             ["devices.allow", "devices.deny"]
         } else {
             ["devices.deny", "devices.allow"]
         };
         let [default, exception] = names.map(|name| format!("{directory}/{name}"));
-        let mut batch = Batch::with_capacity(2);
         let fd = file::open_file(&default, OFlag::O_WRONLY)?;
         file::write_to(&fd, &default, "a *:* rwm")?;
         batch.push(fd);

@@ -92,13 +92,13 @@ fn set(value: Option<i64>) -> Option<i64> {
 /// See [`super::apply`].
 pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     check(paths, resources)?;
-    if let Some(directory) = paths.get("devices") {
-        Policy::of(&resources.devices)?.write_v1(directory)?;
-    }
     let mut files = Files {
         paths,
         batch: Batch::default(),
     };
+    if let Some(directory) = paths.get("devices") {
+        Policy::of(&resources.devices)?.write_v1(directory, &mut files.batch)?;
+    }
     memory(&mut files, &resources.memory)?;
     cpu(&mut files, &resources.cpu)?;
     if let Some(limit) = resources.pids_limit {

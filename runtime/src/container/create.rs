@@ -23,7 +23,7 @@ use crate::process::{gate, pid_file};
 use crate::rootfs::CgroupView;
 use crate::spec::{self, LoadOptions};
 use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
-use crate::sys::{clone, pidfd};
+use crate::sys::{self, clone, pidfd};
 
 /// `create`
 ///
@@ -50,7 +50,9 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     }
     // Before anything exists: a terminal that is not there is an error of the caller's.
     let mut terminal = Terminal::find(&plan.init.process)?;
-    foreground::prepare(!args.no_subreaper)?;
+    // With a pid namespace of its own, the container's orphans are its init's.
+    let orphans = !plan.init.namespaces.has(Namespaces::PID);
+    foreground::prepare(orphans && !args.no_subreaper)?;
     let mut making = Making::begin(globals, args, plan)?;
     making.console = terminal
         .as_mut()
@@ -68,13 +70,15 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     if !args.keep {
         making.destroy()?;
     }
+    // The process ends here; the kernel closes what is open in one go.
+    std::mem::forget((making, init));
     ended
 }
 
 fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Error> {
     let options = LoadOptions {
         no_pivot: args.no_pivot,
-        rootless: globals.rootless.applies(nix::unistd::geteuid().as_raw()),
+        rootless: globals.rootless.applies(sys::euid()),
         systemd_cgroup: globals.systemd_cgroup,
         detach,
         console_socket: args.console_socket.is_some(),

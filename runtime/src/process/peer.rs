@@ -1,8 +1,9 @@
 //! Init, as another process sees it: alive, dead, or become the user's program.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,12 +21,18 @@ pub const INIT_NAME: &str = "runc-rs:[INIT]";
 pub struct Peer {
     pid: i32,
     pidfd: OwnedFd,
+    /// /proc/PID/comm, once it was asked.
+    comm: RefCell<Option<File>>,
 }
 
 impl Peer {
     /// The process `pid`, which `pidfd` is known to be.
     pub fn new(pid: i32, pidfd: OwnedFd) -> Self {
-        Self { pid, pidfd }
+        Self {
+            pid,
+            pidfd,
+            comm: RefCell::default(),
+        }
     }
 
     /// Its number.
@@ -53,7 +60,7 @@ impl Peer {
     pub fn fate(&self) -> Result<Fate> {
         let mut wait_ms: u8 = 0;
         loop {
-            match name(self.pid)? {
+            match self.name()? {
                 // Reaped by its parent, who is not us: what it died of is lost, and its number may be another's. It
                 // could only be reaped so quickly after a complete life, as far as anyone can know.
                 None => return Ok(Fate::Executed),
@@ -62,12 +69,37 @@ impl Peer {
             }
             if self.is_dead(wait_ms)? {
                 // The name that a zombie has is its last.
-                return Ok(match name(self.pid)? {
+                return Ok(match self.name()? {
                     Some(name) if name == INIT_NAME => Fate::Died(self.death()),
                     _ => Fate::Executed,
                 });
             }
             wait_ms = (wait_ms * 2).clamp(1, 100);
+        }
+    }
+
+    /// Its name, dead or alive; `None` when it is gone.
+    fn name(&self) -> Result<Option<String>> {
+        let path = format!("/proc/{}/comm", self.pid);
+        let mut name = [0_u8; 64];
+        let mut comm = self.comm.borrow_mut();
+        let read = match &*comm {
+            Some(file) => file.read_at(&mut name, 0),
+            None => File::open(&path).and_then(|file| {
+                let count = file.read_at(&mut name, 0);
+                *comm = Some(file);
+                count
+            }),
+        };
+        match read {
+            Ok(length) => {
+                let name = name[..length].trim_ascii_end();
+                Ok(Some(String::from_utf8_lossy(name).into_owned()))
+            }
+            Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::ENOENT | Errno::ESRCH) => Ok(None),
+                errno => Err(Error::new("read", path, errno.unwrap_or(Errno::EIO))),
+            },
         }
     }
 
@@ -91,21 +123,5 @@ pub fn death_of(status: WaitStatus) -> Death {
         WaitStatus::Exited(_, code) => Death::Exited(code),
         WaitStatus::Signaled(_, signal, _) => Death::Killed(signal as i32),
         _ => Death::Unknown,
-    }
-}
-
-/// The name of a process, dead or alive; `None` when it is gone.
-fn name(pid: i32) -> Result<Option<String>> {
-    let path = format!("/proc/{pid}/comm");
-    let mut name = [0_u8; 64];
-    match File::open(&path).and_then(|mut file| file.read(&mut name)) {
-        Ok(length) => {
-            let name = name[..length].trim_ascii_end();
-            Ok(Some(String::from_utf8_lossy(name).into_owned()))
-        }
-        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOENT | Errno::ESRCH) => Ok(None),
-            errno => Err(Error::new("read", path, errno.unwrap_or(Errno::EIO))),
-        },
     }
 }

@@ -28,15 +28,14 @@ pub fn nodes(root: &Root, dev: BorrowedFd<'_>, devices: &[DeviceNode]) -> Result
     if devices.is_empty() {
         return Ok(());
     }
-    let umask = nix::sys::stat::umask(Mode::empty());
-    let done = devices.iter().try_for_each(|device| {
+    // Not set back: the program's own is set later, and everything in between is made with its full mode.
+    nix::sys::stat::umask(Mode::empty());
+    devices.iter().try_for_each(|device| {
         node(root, dev, device).map_err(|cause| Error::Device {
             path: device.path.clone(),
             cause,
         })
-    });
-    nix::sys::stat::umask(umask);
-    done
+    })
 }
 
 fn node(root: &Root, dev: BorrowedFd<'_>, device: &DeviceNode) -> sys::Result<()> {

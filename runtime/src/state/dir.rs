@@ -1,5 +1,6 @@
 //! The state directory: made exclusively, locked, and removed by name.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,6 +14,7 @@ use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
 
 use super::{Error, Id, Record, Result};
 use crate::process::gate;
+use crate::sys::close::Batch;
 use crate::sys::{self, lock};
 
 /// The record's file in the directory.
@@ -36,6 +38,8 @@ pub struct Dir {
     fd: OwnedFd,
     root: PathBuf,
     id: Id,
+    /// Records as written; closed together with this handle.
+    written: RefCell<Batch>,
 }
 
 fn fail(what: &'static str, call: &'static str, path: &Path) -> impl FnOnce(Errno) -> Error {
@@ -104,6 +108,7 @@ impl Dir {
                 fd,
                 root: root.to_owned(),
                 id: id.clone(),
+                written: RefCell::default(),
             }),
             Err(Errno::ENOENT) => Err(Error::NotFound),
             Err(e) => Err(fail("cannot open the state directory", "open", &path)(e)),
@@ -153,9 +158,10 @@ impl Dir {
             | OFlag::O_CLOEXEC;
         let fd = openat(&self.fd, RECORD_TMP, flags, Mode::from_bits_truncate(0o600))
             .map_err(fail(what, "open", &path))?;
-        File::from(fd)
-            .write_all(&text)
-            .map_err(|e| fail(what, "write", &path)(errno_of(&e)))?;
+        let mut file = File::from(fd);
+        let done = file.write_all(&text);
+        self.written.borrow_mut().push(file.into());
+        done.map_err(|e| fail(what, "write", &path)(errno_of(&e)))?;
         renameat(&self.fd, RECORD_TMP, &self.fd, RECORD).map_err(fail(what, "rename", &path))
     }
 

@@ -27,23 +27,6 @@ pub fn close_on_exec(first: RawFd) -> Result<()> {
         .map_err(|errno| Error::new("close_range", format!("from {first}"), errno))
 }
 
-/// Is `fd` open, and a socket?
-pub fn is_socket(fd: RawFd) -> bool {
-    let mut kind: libc::c_int = 0;
-    let mut len = std::mem::size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes, the size of `kind`.
-    let done = unsafe {
-        libc::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            libc::SO_TYPE,
-            (&raw mut kind).cast(),
-            &raw mut len,
-        )
-    };
-    done == 0
-}
-
 /// Takes over a descriptor that this process was started with, or has just been given by a call that returns numbers.
 /// To be called once for each.
 pub fn inherited(fd: RawFd) -> OwnedFd {

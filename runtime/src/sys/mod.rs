@@ -28,6 +28,6 @@ mod time;
 pub mod tty;
 
 pub use error::{Error, Result, words};
-pub use own::{open_standard_streams, set_name, setsid, unshare};
+pub use own::{euid, open_standard_streams, set_name, setsid, unshare};
 pub use seal::sealed_exe;
 pub use time::local_offset;

@@ -66,3 +66,9 @@ pub fn open_standard_streams() -> Result<()> {
     }
     Ok(())
 }
+
+/// The effective user id that the process was started with (getauxval(3), `AT_EUID`): no call is needed for it.
+pub fn euid() -> u32 {
+    // SAFETY: reads the process's own auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_EUID) as u32 }
+}

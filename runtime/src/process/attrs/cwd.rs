@@ -43,6 +43,10 @@ fn make(path: &str) -> sys::Result<()> {
 /// # Errors
 /// [`Error::Chdir`] for anything but a denied permission.
 pub fn enter_early(cwd: &str) -> Result<bool, Error> {
+    if cwd == "/" {
+        // There since pivot_root.
+        return Ok(true);
+    }
     match chdir(cwd) {
         Ok(()) => Ok(true),
         Err(Errno::EACCES | Errno::EPERM) => Ok(false),

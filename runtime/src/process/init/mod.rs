@@ -11,7 +11,8 @@ mod privileges;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use sync_model::{Driver, Features, Message, Received, Step};
+use nix::errno::Errno;
+use sync_model::{Driver, Features, Message, Received, Step, driver};
 
 use self::failure::{At, Failure};
 use super::config::InitConfig;
@@ -33,6 +34,8 @@ enum End {
     Left,
     /// A signal asked to leave.
     Signal(i32),
+    /// There is no creator: a person has called `runc-rs init`.
+    NoWire,
 }
 
 impl From<Failure> for End {
@@ -44,9 +47,8 @@ impl From<Failure> for End {
 /// `argv[1]` is "init". Returns only when the container does not come to be.
 pub fn main() -> i32 {
     // Everything that init was given goes with the execve of the user's program.
-    if sys::fd::close_on_exec(InitFds::WIRE).is_err() || !sys::fd::is_socket(InitFds::WIRE) {
-        eprintln!("runc-rs init: started by create and run only");
-        return 1;
+    if sys::fd::close_on_exec(InitFds::WIRE).is_err() {
+        return no_wire();
     }
     let wire = Wire::from_init(sys::fd::inherited(InitFds::WIRE));
     let gate = sys::fd::inherited(InitFds::GATE);
@@ -54,8 +56,11 @@ pub fn main() -> i32 {
     let end = match converse(&mut driver) {
         Ok(ready) => become_the_program(driver, ready),
         Err(end) => {
-            if let End::Failed(failure) = &end {
-                tell(&mut driver, failure);
+            match &end {
+                End::Failed(failure) => tell(&mut driver, failure),
+                // Ends here: what was taken for descriptors are none, or somebody else's.
+                End::NoWire => std::process::exit(no_wire()),
+                End::Left | End::Signal(_) => {}
             }
             end
         }
@@ -64,7 +69,7 @@ pub fn main() -> i32 {
     drop(gate);
     match end {
         End::Failed(_) => 1,
-        End::Left => 0,
+        End::Left | End::NoWire => 0,
         End::Signal(signal) => 128 + signal,
     }
 }
@@ -179,8 +184,18 @@ fn next(driver: &mut Creator) -> Result<Message, End> {
     match driver.receive() {
         Ok(Received::Message(message)) => Ok(message),
         Ok(Received::Ended(_)) => Err(End::Left),
+        Err(driver::Error::Transport(error)) if is_no_wire(&error) => Err(End::NoWire),
         Err(error) => Err(Failure::new(Step::Handshake, &error).into()),
     }
+}
+
+fn is_no_wire(error: &sys::Error) -> bool {
+    matches!(error.errno, Errno::EBADF | Errno::ENOTSOCK)
+}
+
+fn no_wire() -> i32 {
+    eprintln!("runc-rs init: started by create and run only");
+    1
 }
 
 fn send(driver: &mut Creator, message: &Message) -> Result<(), Failure> {
