@@ -308,8 +308,9 @@ mod tests {
 
         let (path, listener) = listen("gate-signal");
         signal::block_all().unwrap();
-        sys::signal::kill(i32::try_from(std::process::id()).unwrap(), libc::SIGUSR1).unwrap();
-        sys::signal::kill(i32::try_from(std::process::id()).unwrap(), libc::SIGTERM).unwrap();
+        // To this thread: in the test program's others nothing is blocked.
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGUSR1).unwrap();
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
         let opened = wait(listener).unwrap();
         assert!(
             matches!(opened, Opened::Signal(libc::SIGTERM)),
