@@ -10,11 +10,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::WaitStatus;
 use sync_model::{Death, Fate};
 
+use crate::state::proc_stat;
 use crate::sys::{Error, Result, pidfd};
 
 /// Init's name (prctl(2), `PR_SET_NAME`). The kernel gives a process a new name when it executes a program, and keeps
 /// the name of a dead one until it is reaped: so the name tells whether init ever became the user's program.
 pub const INIT_NAME: &str = "runc-rs:[INIT]";
+
+/// How long a process without a wire may keep init's name, and not be dying, before it is taken for a program of that name.
+const SAME_NAME_MS: u32 = 250;
 
 /// A process, by number and descriptor.
 #[derive(Debug)]
@@ -58,13 +62,18 @@ impl Peer {
     /// execve closes the wire a moment before it changes the name, and death a moment before the process is a zombie:
     /// both come by themselves, so this waits for whichever it is.
     pub fn fate(&self) -> Result<Fate> {
-        let mut wait_ms: u8 = 0;
+        let (mut wait_ms, mut waited_ms) = (0_u8, 0_u32);
         loop {
             match self.name()? {
                 // Reaped by its parent, who is not us: what it died of is lost, and its number may be another's. It
                 // could only be reaped so quickly after a complete life, as far as anyone can know.
                 None => return Ok(Fate::Executed),
                 Some(name) if name != INIT_NAME => return Ok(Fate::Executed),
+                // A program may have this very name, or give it to itself, and nobody may be kept waiting by that. An
+                // init that has closed its wire has nothing left to do but to die.
+                Some(_) if waited_ms >= SAME_NAME_MS && !self.is_dying()? => {
+                    return Ok(Fate::Executed);
+                }
                 Some(_) => {}
             }
             if self.is_dead(wait_ms)? {
@@ -74,6 +83,7 @@ impl Peer {
                     _ => Fate::Executed,
                 });
             }
+            waited_ms += u32::from(wait_ms);
             wait_ms = (wait_ms * 2).clamp(1, 100);
         }
     }
@@ -101,6 +111,11 @@ impl Peer {
                 errno => Err(Error::new("read", path, errno.unwrap_or(Errno::EIO))),
             },
         }
+    }
+
+    /// Is the kernel taking it apart, or done with that?
+    fn is_dying(&self) -> Result<bool> {
+        Ok(proc_stat(self.pid)?.is_none_or(|stat| stat.is_dead()))
     }
 
     /// Is it dead, at the latest after so long?
