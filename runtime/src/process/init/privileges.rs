@@ -1,12 +1,13 @@
 //! Init between `Run` and the start gate: down to what the user's program may have. And the execve.
 
+use std::borrow::Cow;
 use std::ffi::{CString, NulError};
 
 use nix::unistd::execve;
 use sync_model::Step;
 
 use super::failure::{At, Failure};
-use crate::plan::InitPlan;
+use crate::plan::{InitPlan, Rlimit};
 use crate::process::attrs;
 use crate::sys;
 use crate::sys::signal;
@@ -20,12 +21,14 @@ pub struct Exec {
     args: Vec<CString>,
     env: Vec<CString>,
     status: Status,
+    few_files: Option<Rlimit>,
 }
 
 /// Becomes the plan's user, with the plan's limits and capabilities, and finds the program.
 pub fn drop(plan: &InitPlan, status: &Status) -> Result<Exec, Failure> {
     let process = &plan.process;
-    attrs::rlimits(&process.rlimits).at(Step::Rlimits)?;
+    let (few_files, limits) = limits(&process.rlimits);
+    attrs::rlimits(&limits).at(Step::Rlimits)?;
     attrs::creds::umask(process);
     let done = attrs::finalize(process, status, process.terminal, true).at(Step::User)?;
     for warning in &done.warnings {
@@ -41,12 +44,40 @@ pub fn drop(plan: &InitPlan, status: &Status) -> Result<Exec, Failure> {
         args: strings(&process.args).at(Step::Exec)?,
         env: strings(&done.env).at(Step::Exec)?,
         status: *status,
+        few_files,
     })
+}
+
+/// Descriptors that init itself may need until its execve: the gate's clients.
+const OWN_FILES: u64 = 64;
+
+/// The limits to be set now, and a limit of open files that is too low for init: only the program gets that one.
+fn limits(all: &[Rlimit]) -> (Option<Rlimit>, Cow<'_, [Rlimit]>) {
+    let too_low = |limit: &&Rlimit| limit.resource == libc::RLIMIT_NOFILE && limit.soft < OWN_FILES;
+    // Of two limits on the same, the last counts: this is for one that is alone.
+    let Some(few) = all.iter().find(too_low) else {
+        return (None, Cow::Borrowed(all));
+    };
+    let mut now: Vec<Rlimit> = all.to_vec();
+    now.retain(|limit| limit.resource != libc::RLIMIT_NOFILE);
+    if few.hard > OWN_FILES {
+        // To raise the hard limit needs a capability that may be gone later.
+        now.push(Rlimit {
+            soft: OWN_FILES,
+            ..*few
+        });
+    }
+    (Some(*few), Cow::Owned(now))
 }
 
 impl Exec {
     /// Becomes the program. Returns only with what failed.
     pub fn execute(&self) -> Failure {
+        if let Some(limit) = &self.few_files
+            && let Err(error) = attrs::rlimits(std::slice::from_ref(limit))
+        {
+            return Failure::new(Step::Rlimits, &error);
+        }
         if let Err(error) = signal::reset_for_exec(&self.status) {
             return Failure::new(Step::Exec, &error);
         }
