@@ -25,8 +25,10 @@ const RECORD_TMP: &str = "state.json.tmp";
 const USUAL: [&str; 2] = [gate::LOCK, RECORD];
 /// What else this runtime puts into a state directory: `remove` removes nothing but these two lists.
 const OTHERS: [&str; 2] = [gate::SOCKET, RECORD_TMP];
-/// A record is a few KiB; more than this is not one.
-const RECORD_MAX: u64 = 4 << 20;
+/// A record is a few KiB, but it holds the annotations of a config.json of at most 16 MiB, of which one byte may be six
+/// in it ("\u0001"); more than this is not one. It is also the most that is written: what could not be read again could
+/// not be deleted either.
+const RECORD_MAX: u64 = 100 << 20;
 
 /// The byte of the directory whose lock says that the creator lives.
 const CREATOR: i64 = 0;
@@ -82,7 +84,10 @@ impl Dir {
         }
         // Another command may see the directory before the lock, and take the container for one whose creator died. If it
         // removes the directory, the first `write` fails, with nothing made yet.
-        let dir = Self::open_path(root, id)?;
+        let dir = Self::open_path(root, id).inspect_err(|_| {
+            // Nothing is in it yet.
+            let _ = remove_dir(&path);
+        })?;
         match lock::hold(dir.fd.as_fd(), CREATOR) {
             Ok(true) => Ok(dir),
             // Nobody takes it but creators, of which mkdir lets through one.
@@ -151,6 +156,9 @@ impl Dir {
             path: path.display().to_string(),
             reason: e.to_string(),
         })?;
+        if text.len() as u64 > RECORD_MAX {
+            return Err(fail(what, "write", &path)(Errno::EFBIG));
+        }
         let flags = OFlag::O_WRONLY
             | OFlag::O_CREAT
             | OFlag::O_TRUNC
