@@ -40,12 +40,14 @@ impl Seen {
             Some(record) if record.init_process_pid == 0 => Recorded::WithoutInit,
             Some(_) => Recorded::WithInit,
         };
+        // Init after its gate: a gate that was free while init was still to be seen alive was let go by an execve. The
+        // other way round, an init that is killed in between would pass for a running program.
+        let gate_held = recorded == Recorded::WithInit
+            && gate::is_held(dir.as_fd()).map_err(Error::sys("cannot ask the start gate"))?;
         let init_alive = match &record {
             Some(record) if recorded == Recorded::WithInit => is_alive(record)?,
             _ => false,
         };
-        let gate_held = init_alive
-            && gate::is_held(dir.as_fd()).map_err(Error::sys("cannot ask the start gate"))?;
         let frozen = match &record {
             Some(record) if init_alive => cgroup::is_frozen(&paths(record))?,
             _ => false,

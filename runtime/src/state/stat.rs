@@ -7,19 +7,24 @@ use nix::errno::Errno;
 
 use crate::sys;
 
+/// include/linux/sched.h; set before a dying process closes its files.
+const PF_EXITING: u64 = 0x4;
+
 /// What is read of `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcStat {
     /// Field 3: `R`, `S`, `D`, `Z`, `X`, ...
     pub state: u8,
+    /// `PF_EXITING` of field 9: the process executes nothing any more, but may not be a zombie yet.
+    pub exiting: bool,
     /// Field 22: clock ticks after boot.
     pub start_time: u64,
 }
 
 impl ProcStat {
-    /// Dead already, whether reaped or not.
+    /// Dead already, whether reaped or not; also from the moment on in which the kernel begins to close its files.
     pub fn is_dead(self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+        self.exiting || matches!(self.state, b'Z' | b'X' | b'x')
     }
 }
 
@@ -38,12 +43,20 @@ pub fn parse_stat(content: &[u8]) -> Option<ProcStat> {
         [letter] if letter.is_ascii_alphabetic() => *letter,
         _ => return None,
     };
-    let start = fields.nth(22 - 4)?;
-    if start.is_empty() || !start.iter().all(u8::is_ascii_digit) {
+    let flags = number(fields.nth(9 - 4)?)?;
+    let start_time = number(fields.nth(22 - 10)?)?;
+    Some(ProcStat {
+        state,
+        exiting: flags & PF_EXITING != 0,
+        start_time,
+    })
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let start_time = std::str::from_utf8(start).ok()?.parse().ok()?;
-    Some(ProcStat { state, start_time })
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Reads `/proc/PID/stat`; `None` when there is no such process.

@@ -347,11 +347,14 @@ fn a_name_that_the_file_system_refuses_is_an_error() {
 
 #[test]
 fn stat_lines() {
-    let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21";
+    let tail = "S 1 2 3 4 5 8 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21";
     let parsed = Some(ProcStat {
         state: b'S',
+        exiting: false,
         start_time: 4711,
     });
+    let dying = parse_stat(format!("7 (a) {}", tail.replace(" 8 7 ", " 12 7 ")).as_bytes());
+    assert!(dying.unwrap().is_dead(), "PF_EXITING");
     for command in ["a", "a) R 1 (", ")", "", " ", "\n", "é"] {
         assert_eq!(
             parse_stat(format!("7 ({command}) {tail}\n").as_bytes()),

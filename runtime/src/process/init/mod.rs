@@ -65,8 +65,8 @@ pub fn main() -> i32 {
             end
         }
     };
-    // Only now: while the gate is held, nobody takes init for a running program.
-    drop(gate);
+    // The kernel closes it, when this process is marked as dying: until then nobody may take init for a running program.
+    std::mem::forget(gate);
     match end {
         End::Failed(_) => 1,
         End::Left | End::NoWire => 0,
