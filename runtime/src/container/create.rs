@@ -23,7 +23,7 @@ use crate::process::{gate, pid_file};
 use crate::rootfs::CgroupView;
 use crate::spec::{self, LoadOptions};
 use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
-use crate::sys::{self, clone, pidfd};
+use crate::sys::{self, clone, pidfd, signal};
 
 /// `create`
 ///
@@ -31,6 +31,7 @@ use crate::sys::{self, clone, pidfd};
 /// Everything that can be wrong with a config or a kernel; nothing is left behind.
 pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
     let plan = load(globals, args, true)?;
+    keep_the_dead()?;
     let mut making = Making::begin(globals, args, plan)?;
     let made = making.build(false);
     making.finish(made)?;
@@ -44,6 +45,7 @@ pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
 pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     let plan = load(globals, args, args.detach)?;
     if args.detach {
+        keep_the_dead()?;
         let mut making = Making::begin(globals, args, plan)?;
         let made = making.build(true);
         return making.finish(made).map(|_| 0);
@@ -67,12 +69,20 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         // It can no longer be attended to, and would run on without its terminal.
         making.kill(&init);
     }
-    if !args.keep {
-        making.destroy()?;
+    // As runc: what cannot be removed is logged, and stays for `delete`; the program's end is the command's.
+    if !args.keep
+        && let Err(error) = making.destroy()
+    {
+        tracing::error!("{error}");
     }
     // The process ends here; the kernel closes what is open in one go.
     std::mem::forget((making, init));
     ended
+}
+
+/// Where the caller ignores SIGCHLD, so would we: the kernel would reap init, and what it died of be lost.
+fn keep_the_dead() -> Result<(), Error> {
+    signal::set_default(libc::SIGCHLD).map_err(Error::sys("cannot wait for init"))
 }
 
 fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Error> {
