@@ -50,6 +50,8 @@ pub struct Setup<V> {
     /// A program forks, pid numbers are used again, names are used again.
     pub reuse: bool,
     pub pause: bool,
+    /// The commands begin only when `create` is over.
+    pub late: bool,
 }
 
 impl<V> Setup<V> {
@@ -72,6 +74,7 @@ impl<V> Setup<V> {
             stalls: self.stalls,
             reuse: self.reuse,
             pause: self.pause,
+            late: self.late,
         }
     }
 }

@@ -42,7 +42,10 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>, index: usize) {
     let client = &world.clients[index];
     match client.at {
         ClientAt::Idle => {
-            let begins = command != Command::Janitor && !kernel.truth.closing && !kernel.reborn;
+            let begins = command != Command::Janitor
+                && !kernel.truth.closing
+                && !kernel.reborn
+                && (!setup.late || !world.creator_works());
             steps.may(begins, "begins", |world| {
                 world.clients[index].window = world.truth();
                 world.clients[index].at = ClientAt::ReadLock;

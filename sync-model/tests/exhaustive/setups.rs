@@ -26,6 +26,7 @@ pub fn base<V: Rules>(rules: V) -> Setup<V> {
         stalls: true,
         reuse: false,
         pause: false,
+        late: false,
     }
 }
 
@@ -174,7 +175,16 @@ pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
 
 /// Those that take minutes.
 pub fn large<V: Rules>(rules: V) -> Vec<Setup<V>> {
-    let mut large = vec![
+    vec![
+        Setup {
+            name: "create; start, start', start'', delete; no faults",
+            clients: vec![Start, Start, Start, Delete, Janitor],
+            faults: false,
+            stalls: false,
+            late: true,
+            kills: 0,
+            ..base(rules)
+        },
         Setup {
             name: "create; delete, delete -f",
             clients: vec![Delete, ForceDelete, Janitor],
@@ -227,6 +237,7 @@ pub fn large<V: Rules>(rules: V) -> Vec<Setup<V>> {
             clients: vec![Start, Delete, ForceDelete, Janitor],
             faults: false,
             stalls: false,
+            late: true,
             kills: 1,
             ..base(rules)
         },
@@ -235,23 +246,9 @@ pub fn large<V: Rules>(rules: V) -> Vec<Setup<V>> {
             clients: vec![Start, Start, Delete, Janitor],
             faults: false,
             stalls: false,
+            late: true,
             kills: 1,
             ..base(rules)
         },
-        Setup {
-            name: "create; start, start', start'', delete, delete -f; no faults",
-            clients: vec![Start, Start, Start, Delete, ForceDelete, Janitor],
-            faults: false,
-            stalls: false,
-            ..base(rules)
-        },
-    ];
-    // Those of the ordinary test again, with every failure and stall, and more deaths.
-    large.extend(all(rules).into_iter().map(|setup| Setup {
-        faults: true,
-        stalls: true,
-        kills: 2,
-        ..setup
-    }));
-    large
+    ]
 }
