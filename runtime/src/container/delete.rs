@@ -46,15 +46,12 @@ pub fn delete(globals: &Globals, id: &Id, force: bool) -> Result<(), Error> {
         let seen = Seen::look(&dir)?;
         match lifecycle::delete(&seen.evidence, force).map_err(refused)? {
             DeletePlan::Nothing => return Ok(()),
-            DeletePlan::Remove => return remove(dir, seen.record.as_ref()),
+            DeletePlan::Remove => return remove(&dir, false),
             DeletePlan::KillThenRemove { thaw } => {
                 if let Some(record) = &seen.record {
                     kill(record, thaw)?;
                 }
-                wait_for_creator(&dir)?;
-                // Its creator may have recorded an init meanwhile.
-                let last = Seen::look(&dir)?.record;
-                return remove(dir, last.as_ref());
+                return remove(&dir, true);
             }
             DeletePlan::AskToLeave => {
                 let Some(record) = &seen.record else { continue };
@@ -62,7 +59,7 @@ pub fn delete(globals: &Globals, id: &Id, force: bool) -> Result<(), Error> {
                     continue;
                 };
                 if ask_to_leave(&dir, init)? {
-                    return remove(dir, Some(record));
+                    return remove(&dir, false);
                 }
             }
         }
@@ -91,50 +88,66 @@ fn ask_to_leave(dir: &Dir, init: Peer) -> Result<bool, Error> {
     }
 }
 
-/// Kills init and everything else in the container's cgroups.
+/// Kills init, and waits for its death.
 fn kill(record: &Record, thaw: bool) -> Result<(), Error> {
-    let paths = paths(record);
-    if record.init_process_pid != 0
-        && let Some(init) = evidence::init(record)?
-    {
-        match pidfd::send_signal(init.pidfd(), libc::SIGKILL) {
-            Err(error) if error.errno != Errno::ESRCH => {
-                return Err(Error::sys("cannot kill init")(error));
-            }
-            _ => {}
+    let Some(init) = evidence::init(record)? else {
+        return Ok(());
+    };
+    match pidfd::send_signal(init.pidfd(), libc::SIGKILL) {
+        Err(error) if error.errno != Errno::ESRCH => {
+            return Err(Error::sys("cannot kill init")(error));
         }
-        if thaw {
-            cgroup::thaw(&paths)?;
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while !init
-            .is_dead(100)
-            .map_err(Error::sys("cannot wait for init"))?
-        {
-            if Instant::now() > deadline {
-                return Err(Error::StillRunning);
-            }
-        }
+        _ => {}
     }
-    Ok(cgroup::kill_all(&paths)?)
-}
-
-/// A creator whose init is dead cleans up and lets go of the lock. There is no event for a lock's end with a deadline.
-fn wait_for_creator(dir: &Dir) -> Result<(), Error> {
+    if thaw {
+        cgroup::thaw(&paths(record))?;
+    }
     let deadline = Instant::now() + PATIENCE;
-    while dir.is_locked()? {
+    while !init
+        .is_dead(100)
+        .map_err(Error::sys("cannot wait for init"))?
+    {
         if Instant::now() > deadline {
-            return Err(Error::StillCreating);
+            return Err(Error::StillRunning);
         }
-        std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
 }
 
 /// Removes everything that the record names, the record last: a `delete` that dies half-way can be repeated.
-fn remove(dir: Dir, record: Option<&Record>) -> Result<(), Error> {
+///
+/// Alone with the container: another deleter may have removed it meanwhile, and its name and cgroups be a new
+/// container's; its creator may be at the same work, or with `force`, be recording an init only now.
+fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
+    let deadline = Instant::now() + PATIENCE;
+    // A lock has no event that could be awaited together with a deadline.
+    let wait = || {
+        std::thread::sleep(Duration::from_millis(5));
+        Instant::now() <= deadline
+    };
+    let _alone = loop {
+        match dir.try_lock_for_removal()? {
+            Some(guard) => break guard,
+            None if wait() => {}
+            None => return Err(Error::StillDeleting),
+        }
+    };
+    let record = loop {
+        if dir.is_removed()? {
+            return Ok(());
+        }
+        let seen = Seen::look(dir)?;
+        match &seen.record {
+            Some(record) if force && seen.evidence.init_alive => {
+                kill(record, seen.evidence.frozen)?
+            }
+            _ if !seen.evidence.creator_alive => break seen.record,
+            _ if wait() => {}
+            _ => return Err(Error::StillCreating),
+        }
+    };
     if let Some(record) = record {
-        let paths = paths(record);
+        let paths = paths(&record);
         cgroup::kill_all(&paths)?;
         cgroup::destroy(&paths)?;
     }

@@ -38,6 +38,9 @@ pub enum Error {
     /// The process does not die.
     #[error("container init still running")]
     StillRunning,
+    /// Another deleter does not get on with it.
+    #[error("another command is deleting the container: try again")]
+    StillDeleting,
     /// Its creator does not let go of it.
     #[error("the container's creator is still at work: try again, or kill it first")]
     StillCreating,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir as DirStream;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, open, openat, renameat};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
 
@@ -138,6 +138,30 @@ impl Dir {
         })
     }
 
+    /// Keeps other deleters out as long as the guard lives; `None`: one is at work. (flock(2): it has nothing to do with
+    /// the creator's lock.)
+    pub fn try_lock_for_removal(&self) -> Result<Option<Flock<OwnedFd>>> {
+        let what = "cannot lock the state directory";
+        let copy = self
+            .fd
+            .try_clone()
+            .map_err(|e| fail(what, "fcntl", &self.path())(errno_of(&e)))?;
+        match Flock::lock(copy, FlockArg::LockExclusiveNonblock) {
+            Ok(guard) => Ok(Some(guard)),
+            Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => Ok(None),
+            Err((_, errno)) => Err(fail(what, "flock", &self.path())(errno)),
+        }
+    }
+
+    /// Is it removed? The path may be another container's by now.
+    pub fn is_removed(&self) -> Result<bool> {
+        fstat(&self.fd).map(|stat| stat.st_nlink == 0).map_err(fail(
+            "cannot read the state directory",
+            "fstat",
+            &self.path(),
+        ))
+    }
+
     /// The directory's owner.
     pub fn owner(&self) -> Result<u32> {
         fstat(&self.fd).map(|s| s.st_uid).map_err(fail(
@@ -207,7 +231,7 @@ impl Dir {
 
     /// Removes what this runtime put into the directory, then the directory. What somebody else put there stays, and
     /// is named by the error. Works on what a `remove` that died half-way left.
-    pub fn remove(self) -> Result<()> {
+    pub fn remove(&self) -> Result<()> {
         let path = self.path();
         self.unlink(USUAL)?;
         let mut removed = remove_dir(&path);

@@ -209,7 +209,7 @@ fn who_looks_does_not_hinder_a_creator() {
         let failed: Vec<_> = (0..2000)
             .filter_map(|_| {
                 Dir::create_exclusive(&root.0, &id("a"))
-                    .and_then(Dir::remove)
+                    .and_then(|dir| dir.remove())
                     .err()
             })
             .collect();
