@@ -122,7 +122,7 @@ verb_fuzz_smoke() {
     local t log runs
     export RUSTC_BOOTSTRAP=1
     # The fuzz workspace is not a member of ours: nothing else lints it.
-    cargo clippy --locked -q --manifest-path fuzz/Cargo.toml --target-dir fuzz/target -- -D warnings
+    cargo clippy -q --manifest-path fuzz/Cargo.toml --target-dir fuzz/target -- -D warnings
     for t in $(cargo fuzz list); do
         log=target/ci/fuzz-$t.log
         mkdir -p "target/ci/corpus-$t"
