@@ -529,3 +529,75 @@ fn init_is_reparented_to_the_caller() {
     go.say("now");
     assert_eq!(c.wait(), Some(77));
 }
+
+/// The kernel's name for a process tells init from the program that it became; a program may have the same name.
+#[test]
+fn a_program_with_the_name_of_init() {
+    need_root!();
+    let name = "/bin/runc-rs:[INIT]";
+    let c = Container::new(|g| {
+        g.args(&[name]);
+    });
+    // A script has its own name, not its shell's.
+    let script = c.bundle.path().join("rootfs").join(&name[1..]);
+    std::fs::write(&script, "#!/bin/sh\nsleep 1000 & wait\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).unwrap();
+    c.detach();
+    assert_eq!(c.status(), "running");
+    c.call(&["delete", "--force"]).ok();
+    c.create().ok();
+    c.start().ok();
+    assert_eq!(c.status(), "running");
+}
+
+/// What is recorded must be readable: a container that `delete` cannot read is there for ever.
+#[test]
+fn annotations_of_five_mebibytes() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.args(&["sleep", "1000"])
+            .set("/annotations/big", "x".repeat(5 << 20));
+    });
+    c.create().ok();
+    assert_eq!(c.status(), "created");
+    c.call(&["delete", "--force"]).ok();
+    c.nothing_left();
+}
+
+/// The limit is the program's; init's gate needs descriptors of its own.
+#[test]
+fn a_limit_of_three_open_files() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_limit_of_three_open_files",
+            "runc 1.1 cannot start such a container",
+        );
+    }
+    let c = Container::new(|g| {
+        g.sh("ulimit -n").set(
+            "/process/rlimits",
+            serde_json::json!([{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 1024}]),
+        );
+    });
+    c.create().ok();
+    assert_eq!(c.status(), "created");
+    c.start().ok();
+    c.wait();
+    assert_eq!(c.output().trim(), "3");
+}
+
+/// A link that somebody laid where the pid file is prepared is not followed.
+#[test]
+fn the_pid_files_hidden_name_is_taken() {
+    need_root!();
+    let c = Container::sleeping();
+    let victim = c.bundle.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, c.bundle.path().join(".pid")).unwrap();
+    let pid_file = c.bundle.path().join("pid");
+    let out = c.create_with(&["--pid-file", pid_file.to_str().unwrap()]);
+    assert_eq!(out.code, 1, "{out}");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+}

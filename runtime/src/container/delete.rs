@@ -18,7 +18,8 @@ use crate::state::{self, Dir, Id, Record};
 use crate::sys::pidfd;
 
 /// How long a killed process may take to die, and a creator to notice: as runc.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_millis(PATIENCE_MS as u64);
+const PATIENCE_MS: u16 = 10_000;
 
 /// `delete`
 ///
@@ -76,7 +77,11 @@ fn ask_to_leave(dir: &Dir, init: Peer) -> Result<bool, Error> {
     else {
         return Ok(false);
     };
-    let mut driver = Driver::new(Wire::to_init(connection, init), Deleter::new(), ());
+    let mut driver = Driver::new(
+        Wire::to_init(connection, init).with_patience(PATIENCE_MS),
+        Deleter::new(),
+        (),
+    );
     driver.send(&Message::Abort).map_err(creator::Error::from)?;
     match driver
         .finish(|line| creator::log(&line))

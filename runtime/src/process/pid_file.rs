@@ -22,11 +22,16 @@ pub fn write(path: &Path, pid: i32) -> Result<()> {
     let temporary: PathBuf = path.with_file_name(hidden);
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        // Exclusively: a link that somebody laid there is not followed.
+        .create_new(true)
         .open(&temporary)
         .map_err(|e| error("open", &temporary, &e))?;
-    file.write_all(pid.to_string().as_bytes())
-        .map_err(|e| error("write", &temporary, &e))?;
-    std::fs::rename(&temporary, path).map_err(|e| error("rename", path, &e))
+    let done = file
+        .write_all(pid.to_string().as_bytes())
+        .map_err(|e| error("write", &temporary, &e))
+        .and_then(|()| std::fs::rename(&temporary, path).map_err(|e| error("rename", path, &e)));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    done
 }

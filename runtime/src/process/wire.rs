@@ -16,6 +16,8 @@ pub struct Wire {
     socket: OwnedFd,
     /// `None`: init's end. It has no descriptor of its creator, whose death it sees as the end of the wire.
     peer: Option<Peer>,
+    /// How long to wait for the next word.
+    patience: PollTimeout,
 }
 
 impl Wire {
@@ -24,12 +26,24 @@ impl Wire {
         Self {
             socket,
             peer: Some(peer),
+            patience: PollTimeout::NONE,
         }
+    }
+
+    /// Waits at most so many milliseconds for each word (`ETIMEDOUT`): for a peer that may be stopped.
+    #[must_use]
+    pub fn with_patience(mut self, milliseconds: u16) -> Self {
+        self.patience = PollTimeout::from(milliseconds);
+        self
     }
 
     /// Init's end.
     pub fn from_init(socket: OwnedFd) -> Self {
-        Self { socket, peer: None }
+        Self {
+            socket,
+            peer: None,
+            patience: PollTimeout::NONE,
+        }
     }
 
     /// The process at the other end.
@@ -95,7 +109,14 @@ impl Transport for Wire {
                     PollFlags::POLLIN,
                 ),
             ];
-            match poll(&mut fds, PollTimeout::NONE) {
+            match poll(&mut fds, self.patience) {
+                Ok(0) => {
+                    return Err(Error::new(
+                        "poll",
+                        "container init does not answer",
+                        Errno::ETIMEDOUT,
+                    ));
+                }
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(Error::new("poll", "the wire", errno)),
             }
