@@ -232,10 +232,11 @@ impl<'a> Making<'a> {
         };
         creator.begin(features, level, config)?;
         creator.wait_ready()?;
-        creator.run(and_start)?;
+        // Before `Run`: after it another command may start the container, and a failure would take it away from that.
         if let Some(path) = &self.args.pid_file {
             pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
         }
+        creator.run(and_start)?;
         if and_start {
             creator.wait_executed()?;
         }

@@ -48,9 +48,9 @@ pub fn delete(globals: &Globals, id: &Id, force: bool) -> Result<(), Error> {
         match lifecycle::delete(&seen.evidence, force).map_err(refused)? {
             DeletePlan::Nothing => return Ok(()),
             DeletePlan::Remove => return remove(&dir, false),
-            DeletePlan::KillThenRemove { thaw } => {
+            DeletePlan::KillThenRemove { .. } => {
                 if let Some(record) = &seen.record {
-                    kill(record, thaw)?;
+                    kill(record)?;
                 }
                 return remove(&dir, true);
             }
@@ -94,7 +94,7 @@ fn ask_to_leave(dir: &Dir, init: Peer) -> Result<bool, Error> {
 }
 
 /// Kills init, and waits for its death.
-fn kill(record: &Record, thaw: bool) -> Result<(), Error> {
+fn kill(record: &Record) -> Result<(), Error> {
     let Some(init) = evidence::init(record)? else {
         return Ok(());
     };
@@ -104,9 +104,9 @@ fn kill(record: &Record, thaw: bool) -> Result<(), Error> {
         }
         _ => {}
     }
-    if thaw {
-        cgroup::thaw(&paths(record))?;
-    }
+    // Whether it was seen frozen or not: somebody may have frozen it since, and it would not die. If this fails and was
+    // needed, the wait says so.
+    let _ = cgroup::thaw(&paths(record));
     let deadline = Instant::now() + PATIENCE;
     while !init
         .is_dead(100)
@@ -143,9 +143,7 @@ fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
         }
         let seen = Seen::look(dir)?;
         match &seen.record {
-            Some(record) if force && seen.evidence.init_alive => {
-                kill(record, seen.evidence.frozen)?
-            }
+            Some(record) if force && seen.evidence.init_alive => kill(record)?,
             _ if !seen.evidence.creator_alive => break seen.record,
             _ if wait() => {}
             _ => return Err(Error::StillCreating),
