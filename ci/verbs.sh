@@ -59,6 +59,14 @@ verb_build() {
     cargo build --locked --workspace
 }
 
+# The README's first command.
+verb_quickstart() {
+    local out
+    out=$(bash ci/quickstart)
+    echo "$out"
+    echo "$out" | grep -q '^hello from runc: process 1, uid=0(root)'
+}
+
 verb_fmt() {
     cargo fmt --all --check
     [ ! -e fuzz/Cargo.toml ] || cargo fmt --manifest-path fuzz/Cargo.toml --check
