@@ -17,9 +17,16 @@ use crate::sys::{self, close::Batch};
 pub struct Created {
     /// In the order in which they were made: parents first.
     made: Vec<String>,
+    /// The files that were written, still open: closed together, when this is dropped.
+    files: Batch,
 }
 
 impl Created {
+    /// Gives the open files to another batch.
+    pub fn close_with(&mut self, batch: &mut Batch) {
+        batch.take(&mut self.files);
+    }
+
     /// Undoes it: removes what was made, also the parents of the container's own groups, which
     /// [`destroy`](super::destroy) leaves as runc does. For a failure before anything was started in them.
     ///
@@ -83,7 +90,7 @@ fn fill(paths: &CgroupPaths, resources: &Resources, created: &mut Created) -> Re
         return v2::enable_controllers(paths, resources);
     }
     if let Some(directory) = paths.get("cpuset") {
-        cpuset(directory, resources, &created.made)?;
+        cpuset(directory, resources, &created.made, &mut created.files)?;
     }
     v1::realtime(paths, &resources.cpu)
 }
@@ -128,23 +135,27 @@ fn make(directory: &str, made: &mut Vec<String>) -> Result<Made> {
 const CPUSET_FILES: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
 
 /// A v1 cpuset takes no process before it has CPUs and memory nodes: those of the config, or its parent's.
-fn cpuset(directory: &str, resources: &Resources, made: &[String]) -> Result<()> {
+fn cpuset(
+    directory: &str,
+    resources: &Resources,
+    made: &[String],
+    batch: &mut Batch,
+) -> Result<()> {
     // Parents that were just made are as empty as the group itself.
     let fresh_parents = made
         .iter()
         .filter(|one| directory.starts_with(&format!("{one}/")));
     for parent in fresh_parents {
         for name in CPUSET_FILES {
-            inherit(parent, name, &mut Batch::default())?;
+            inherit(parent, name, batch)?;
         }
     }
     let wanted = [&resources.cpu.cpus, &resources.cpu.mems];
-    let mut batch = Batch::with_capacity(4);
     for (name, value) in CPUSET_FILES.into_iter().zip(wanted) {
         match value.as_deref().filter(|value| !value.is_empty()) {
-            Some(value) => set(directory, name, value, &mut batch)?,
+            Some(value) => set(directory, name, value, batch)?,
             None => {
-                inherit(directory, name, &mut batch)?;
+                inherit(directory, name, batch)?;
             }
         }
     }

@@ -101,7 +101,7 @@ impl Bundle {
         let applied = apply(&paths, &plan.cgroup.resources);
         let files = files(paths.as_map());
         made.rollback()?;
-        applied.map(|()| (paths.as_map().clone(), files))
+        applied.map(|_| (paths.as_map().clone(), files))
     }
 }
 

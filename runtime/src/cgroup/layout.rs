@@ -1,11 +1,11 @@
 //! Which hierarchies this host has, and where we are in them.
 
 use nix::fcntl::OFlag;
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, TMPFS_MAGIC, statfs};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::error::{Error, Result};
 use super::{file, parse};
-use crate::sys;
+use crate::sys::{self, close::Batch};
 
 /// Where every distribution mounts them; runc knows no other place for v2 either.
 pub(super) const ROOT: &str = "/sys/fs/cgroup";
@@ -71,10 +71,15 @@ impl Layout {
     /// # Errors
     /// [`Error::NotMounted`]; /proc unreadable or not as documented.
     pub fn detect() -> Result<Self> {
-        let magic = statfs(ROOT)
-            .map_err(|errno| sys::Error::new("statfs", ROOT, errno))?
-            .filesystem_type();
-        if magic == CGROUP2_SUPER_MAGIC {
+        let mut files = Batch::with_capacity(2);
+        let mut hierarchies = managed_memberships(&mut files)?;
+        // Where there is nothing but v2, what is mounted decides: a v1 host without controllers looks the same.
+        if hierarchies.iter().all(|one| one.controllers.is_empty())
+            && statfs(ROOT)
+                .map_err(|errno| sys::Error::new("statfs", ROOT, errno))?
+                .filesystem_type()
+                == CGROUP2_SUPER_MAGIC
+        {
             return Ok(Self {
                 mode: Mode::V2,
                 hierarchies: vec![Hierarchy {
@@ -85,11 +90,7 @@ impl Layout {
                 }],
             });
         }
-        if magic != TMPFS_MAGIC {
-            return Err(Error::NotMounted);
-        }
-        let mut hierarchies = managed_memberships()?;
-        locate(&mut hierarchies)?;
+        locate(&mut hierarchies, &mut files)?;
         hierarchies.retain(|one| !one.mount_point.is_empty());
         let v2 = hierarchies.iter().any(|one| one.controllers.is_empty());
         match hierarchies.len() {
@@ -116,8 +117,10 @@ pub(super) fn own_v2() -> Result<String> {
 }
 
 /// Hierarchies of /proc/self/cgroup that we manage, not yet located.
-fn managed_memberships() -> Result<Vec<Hierarchy>> {
-    let text = file::read_line(MEMBERSHIPS)?;
+fn managed_memberships(files: &mut Batch) -> Result<Vec<Hierarchy>> {
+    let fd = file::open_file(MEMBERSHIPS, OFlag::O_RDONLY)?;
+    let text = file::read_one(&fd, MEMBERSHIPS)?;
+    files.push(fd);
     let found = parse::memberships(text.as_bytes()).map_err(|why| malformed(MEMBERSHIPS, why))?;
     Ok(found
         .iter()
@@ -139,7 +142,7 @@ fn managed_memberships() -> Result<Vec<Hierarchy>> {
 
 /// Finds the mount of each hierarchy, and stops reading the mount table when it has them all: the kernel makes the
 /// table's text as it is read, and on a busy host most of it is containers' mounts behind the host's own.
-fn locate(hierarchies: &mut [Hierarchy]) -> Result<()> {
+fn locate(hierarchies: &mut [Hierarchy], files: &mut Batch) -> Result<()> {
     let fd = file::open_file(MOUNTS, OFlag::O_RDONLY)?;
     let mut missing = hierarchies.len();
     let mut bytes = Vec::new();
@@ -157,6 +160,7 @@ fn locate(hierarchies: &mut [Hierarchy]) -> Result<()> {
             break;
         }
     }
+    files.push(fd);
     Ok(())
 }
 

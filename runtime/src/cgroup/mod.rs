@@ -44,16 +44,19 @@ pub use path::CgroupPaths;
 pub use view::view;
 
 use crate::plan::Resources;
+use crate::sys::close::Batch;
 
 /// Sets the limits and device rules, but for those of `cpuset` and the real-time ones of `cpu`, which [`create`] has
 /// set because the kernel wants them before the first process. Costs nothing for what `resources` does not name,
 /// but for the device rules, which every container gets.
 ///
+/// Returns the files that were written, still open: to be closed together with others.
+///
 /// # Errors
 /// The value that the kernel refused, with its file; a limit whose controller this host does not have; `unified` on v1.
-pub fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
+pub fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<Batch> {
     if paths.is_v2() {
-        v2::apply(paths, resources)
+        v2::apply(paths, resources).map(|()| Batch::default())
     } else {
         v1::apply(paths, resources)
     }

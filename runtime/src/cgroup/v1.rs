@@ -90,7 +90,7 @@ fn set(value: Option<i64>) -> Option<i64> {
 }
 
 /// See [`super::apply`].
-pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
+pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<Batch> {
     check(paths, resources)?;
     let mut files = Files {
         paths,
@@ -134,7 +134,7 @@ pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     for (device, handles, objects) in &resources.rdma {
         files.put("rdma", "rdma.max", &rdma_line(device, *handles, *objects))?;
     }
-    Ok(())
+    Ok(files.batch)
 }
 
 /// "mlx5_0 hca_handle=3 hca_object=max": the same on v1 and v2.

@@ -171,16 +171,22 @@ impl<'a> Making<'a> {
             .map_err(Error::sys("cannot make the start gate"))?;
         let listener = gate.listener.is_some();
         // If this fails, it has taken back what it made; what it found is not ours to remove.
-        let _made = cgroup::create(&self.cgroups, &self.plan.cgroup.resources)?;
+        let mut made = cgroup::create(&self.cgroups, &self.plan.cgroup.resources)?;
         self.has_cgroups = true;
         // Before init: it opens devices, and between the rule that denies all and those that allow some it must not try.
-        cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
+        let mut used = cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
+        made.close_with(&mut used);
         let mut entrance = cgroup::Entrance::open(&self.cgroups)?;
         let console = self.console.take();
         let has_console = console.is_some();
-        let Init { child, wire } =
-            spawn::init(self.plan.init.namespaces, &mut entrance, gate, console)
-                .map_err(Error::sys("unable to start init"))?;
+        let Init { child, wire } = spawn::init(
+            self.plan.init.namespaces,
+            &mut entrance,
+            gate,
+            console,
+            used,
+        )
+        .map_err(Error::sys("unable to start init"))?;
         let clone::Child {
             pid,
             pidfd,
@@ -331,7 +337,7 @@ impl<'a> Making<'a> {
             }
             cgroup::destroy(&self.cgroups)?;
         }
-        match self.dir.take() {
+        match &self.dir {
             Some(dir) => Ok(dir.remove()?),
             None => Ok(()),
         }

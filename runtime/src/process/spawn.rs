@@ -37,7 +37,7 @@ pub struct Init {
     pub wire: OwnedFd,
 }
 
-/// Starts init in new `namespaces` and in its `cgroups`. What init got is closed here when this returns: the end of a descriptor that only
+/// Starts init in new `namespaces` and in its `cgroups`; `used` is closed with the rest. What init got is closed here when this returns: the end of a descriptor that only
 /// init holds tells of its death.
 ///
 /// # Errors
@@ -47,6 +47,7 @@ pub fn init(
     cgroups: &mut Entrance,
     gate: Gate,
     console: Option<OwnedFd>,
+    mut used: Batch,
 ) -> Result<Init> {
     let (wire, theirs) = socketpair(
         AddressFamily::Unix,
@@ -83,6 +84,7 @@ pub fn init(
         .flatten()
         .for_each(|fd| theirs_all.push(fd));
     cgroups.close_with(&mut theirs_all);
+    theirs_all.take(&mut used);
     drop(theirs_all);
     let child = spawned.map_err(|error| explain(error, namespaces))?;
     Ok(Init { child, wire })

@@ -38,6 +38,7 @@ pub use options::NAMES as MOUNT_OPTION_NAMES;
 pub use template::{VERSION, template};
 
 use crate::plan::{InitPlan, Plan};
+use crate::sys::close::Batch;
 
 /// The largest config.json that is read, in bytes. runc has no limit, and reads 100 MB of blanks into memory; the largest
 /// that an engine is known to write is under 1 MiB.
@@ -63,13 +64,14 @@ pub struct LoadOptions {
 /// # Errors
 /// Everything of [`Error`]; the text names the field or the path.
 pub fn load(bundle: &Path, options: &LoadOptions) -> Result<Plan> {
-    let text = read::config(bundle)?;
+    let mut files = Batch::with_capacity(2);
+    let text = read::config(bundle, &mut files)?;
     let (bundle, mut plan) = {
         let bundle = read::bundle(bundle)?;
         let plan = parse(&text, &bundle, options)?;
         (bundle, plan)
     };
-    plan.init.rootfs.path = read::rootfs(&bundle, &plan.init.rootfs.path)?;
+    plan.init.rootfs.path = read::rootfs(&bundle, &plan.init.rootfs.path, &mut files)?;
     Ok(plan)
 }
 

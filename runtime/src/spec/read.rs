@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use super::config::Config;
 use super::error::{Error, Result, clip};
 use super::{MAX_SIZE, locate, path};
-use crate::sys;
+use crate::sys::{self, close::Batch};
 
 /// An I/O error as the system call that it was.
 fn failed(call: &'static str, object: impl Into<String>, error: &io::Error) -> sys::Error {
@@ -23,7 +23,7 @@ fn failed(call: &'static str, object: impl Into<String>, error: &io::Error) -> s
 }
 
 /// The bytes of `bundle`/config.json: one open, one stat, one read.
-pub(super) fn config(bundle: &Path) -> Result<Vec<u8>> {
+pub(super) fn config(bundle: &Path, files: &mut Batch) -> Result<Vec<u8>> {
     let path = bundle.join("config.json");
     let object = || path.display().to_string();
     // O_NONBLOCK: opening a fifo must fail below, not wait for a writer.
@@ -70,6 +70,7 @@ pub(super) fn config(bundle: &Path) -> Result<Vec<u8>> {
         }
     }
     text.truncate(filled);
+    files.push(file.into());
     Ok(text)
 }
 
@@ -101,9 +102,10 @@ pub(super) fn json(bytes: &[u8]) -> Result<Config<'_>> {
 }
 
 /// The root filesystem's real path, if it is a directory and `rootfs` (absolute, clean) leads to it without a symbolic link.
-pub(super) fn rootfs(bundle: &str, rootfs: &str) -> Result<String> {
+pub(super) fn rootfs(bundle: &str, rootfs: &str, files: &mut Batch) -> Result<String> {
     let directory = open_directory(rootfs)?;
     let real = real_path(&directory, rootfs)?;
+    files.push(directory.into());
     if real == rootfs {
         return Ok(real);
     }

@@ -17,6 +17,11 @@ impl Batch {
     pub fn push(&mut self, fd: OwnedFd) {
         self.0.push(fd);
     }
+
+    /// Takes all of another batch's descriptors.
+    pub fn take(&mut self, other: &mut Self) {
+        self.0.append(&mut other.0);
+    }
 }
 
 impl Drop for Batch {
