@@ -80,6 +80,10 @@ fn is_alive(record: &Record) -> Result<bool, Error> {
 /// in between.
 pub fn init(record: &Record) -> Result<Option<Peer>, Error> {
     let pid = record.init_process_pid;
+    if pid <= 0 {
+        // Not recorded yet.
+        return Ok(None);
+    }
     let pidfd: OwnedFd = match pidfd::open(pid) {
         Ok(pidfd) => pidfd,
         Err(error) if error.errno == Errno::ESRCH => return Ok(None),
