@@ -87,12 +87,16 @@ fn identity(fd: impl AsFd) -> (u64, u64) {
 }
 
 fn theirs(root: &pathrs::Root, path: &str) -> Seen {
-    match root.resolve(path) {
-        Ok(handle) => Ok(identity(handle)),
-        Err(error) => match error.kind() {
-            ErrorKind::OsError(Some(number)) => Err(Errno::from_raw(number)),
-            other => panic!("{other:?} {error}"),
-        },
+    loop {
+        match root.resolve(path) {
+            Ok(handle) => return Ok(identity(handle)),
+            Err(error) => match error.kind() {
+                // Somebody else on this machine has mounted or renamed something just now; they give up sooner than we do.
+                ErrorKind::OsError(Some(libc::EAGAIN)) => {}
+                ErrorKind::OsError(Some(number)) => return Err(Errno::from_raw(number)),
+                other => panic!("{other:?} {error}"),
+            },
+        }
     }
 }
 
