@@ -118,7 +118,19 @@ verb_integration() {
     echo "--- ours"
     RUNTIME=$PWD/$release cargo test --locked -p integration --no-fail-fast
     echo "--- the same expectations, of Debian's runc"
-    RUNTIME=runc SKIPS=/dev/null cargo test --locked -q -p integration --no-fail-fast 2>&1 | grep -v '^test result: ok' | sed 's/^test result/runc: &/'
+    local log=target/ci/runc.log failed
+    RUNTIME=runc SKIPS=/dev/null cargo test --locked -p integration --no-fail-fast >"$log" 2>&1 || true
+    failed=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
+    if [ -n "$failed" ]; then
+        # runc has races of its own. An expectation that it never meets is wrong; one that it missed once is not.
+        echo "once more: $failed"
+        # shellcheck disable=SC2086
+        RUNTIME=runc SKIPS=/dev/null cargo test --locked -p integration --test containers -- --exact $failed >"$log" 2>&1 || {
+            sed 's/^test result/runc: &/' "$log"
+            return 1
+        }
+    fi
+    grep '^test result: ok' "$log" | sed 's/^/runc: /' || { cat "$log"; return 1; }
 }
 
 verb_tests() {

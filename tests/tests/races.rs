@@ -89,6 +89,12 @@ fn of_several_creates_one_succeeds() {
 #[test]
 fn delete_and_start_at_once() {
     need_root!();
+    if !is_ours() {
+        return skip(
+            "delete_and_start_at_once",
+            "under runc 1.1 both may succeed: delete kills what start has started",
+        );
+    }
     let (mut deleted, mut started) = (0, 0);
     for round in 0..16 {
         let c = Container::new(|g| {
