@@ -59,13 +59,18 @@ pub fn skip(test: &str, why: &str) {
     }
 }
 
+/// The name of the running test: libtest names its thread so.
+pub fn this_test() -> String {
+    std::thread::current().name().unwrap_or("a test").to_owned()
+}
+
 /// `need_root!()` at the top of a test: without root the test is skipped, with the reason.
 #[macro_export]
 macro_rules! need_root {
     () => {
         if !$crate::is_root() {
             $crate::skip(
-                module_path!(),
+                &$crate::this_test(),
                 "not root: a container with all namespaces needs it",
             );
             return;
