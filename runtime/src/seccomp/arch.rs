@@ -49,8 +49,9 @@ impl Arch {
         }
     }
 
-    /// Are the arguments of its system calls 64 bits wide?
+    /// Are all 64 bits of an argument compared? x32 has registers of that width, but its arguments are ints and pointers
+    /// of 32 bits, and libseccomp compares those.
     pub const fn is_64bit(self) -> bool {
-        !matches!(self, Arch::X86 | Arch::Arm)
+        !matches!(self, Arch::X86 | Arch::Arm | Arch::X32)
     }
 }

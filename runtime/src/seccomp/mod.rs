@@ -5,11 +5,18 @@
 //! engine's default profile, and it is the oracle of the tests instead.
 
 mod arch;
+mod args;
+mod code;
+mod compile;
 mod filter;
+mod order;
 mod profile;
+mod rules;
 mod syscalls;
+mod tree;
 
 pub use arch::Arch;
+pub use compile::{Error, at_most, compile};
 pub use filter::{Filter, Instruction};
 pub use profile::{Action, Condition, Flags, Listener, Op, Profile, Rule};
 pub use syscalls::Syscall;

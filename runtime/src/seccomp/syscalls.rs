@@ -22,6 +22,11 @@ impl Syscall {
         None
     }
 
+    /// The call that it goes through on `arch`, and that call's first argument for it.
+    pub fn multiplexed(self, _arch: Arch) -> Option<(Self, u32)> {
+        None
+    }
+
     /// All of the table, in the order of their names.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..0).map(Self)
