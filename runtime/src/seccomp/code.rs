@@ -1,8 +1,7 @@
 //! An assembler that writes backwards: whatever an instruction jumps to is already there, so each jump is known when
 //! it is written, and one that is too far for its 8 bits gets a stepping stone.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
 use super::Instruction;
 
@@ -48,19 +47,19 @@ pub struct Code<K> {
     backwards: Vec<Instruction>,
     /// The last written `RET` of each value.
     rets: Vec<(u32, Label)>,
-    blocks: HashMap<K, Label>,
+    blocks: BTreeMap<K, Label>,
 }
 
 /// The farthest that a comparison jumps.
 const FAR: usize = u8::MAX as usize;
 
-impl<K: Hash + Eq> Code<K> {
+impl<K: Ord> Code<K> {
     /// Nothing yet.
     pub fn new() -> Self {
         Self {
             backwards: Vec::with_capacity(512),
             rets: Vec::new(),
-            blocks: HashMap::new(),
+            blocks: BTreeMap::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use super::rules::Case;
 use super::{Action, Condition, Op};
 
 /// A [`Condition`] on an architecture: cut to the width of its arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Test {
     /// Which argument.
     pub index: u8,

@@ -79,7 +79,7 @@ pub struct Condition {
 }
 
 /// `SCMP_CMP_*`: unsigned comparisons of the argument with the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Op {
     /// `SCMP_CMP_NE`
     Ne,

@@ -7,7 +7,7 @@ use super::order::{self, Test};
 use super::{Action, Arch, Condition, Error, Op, Profile, Rule, Syscall};
 
 /// What happens at a system call.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// Always this.
     Always(Action),
@@ -16,7 +16,7 @@ pub enum Decision {
 }
 
 /// Some tests of arguments, ascending by argument, and what happens when all hold.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Case {
     /// At least one.
     pub tests: Vec<Test>,

@@ -1,7 +1,5 @@
 //! A line of 32-bit numbers, cut into stretches that each go somewhere: as a balanced tree of comparisons.
 
-use std::hash::Hash;
-
 use super::code::{Code, Target, Test};
 
 /// From `start` up to the next stretch.
@@ -17,7 +15,7 @@ pub struct Stretch {
 const FEW: usize = 3;
 
 /// Writes the tree for the number in the accumulator. `line` is ascending and begins at 0.
-pub fn tree<K: Hash + Eq>(code: &mut Code<K>, line: &[Stretch]) -> Target {
+pub fn tree<K: Ord>(code: &mut Code<K>, line: &[Stretch]) -> Target {
     match line {
         // A line without stretches does not occur; it would end nowhere, so: the safe end.
         [] => Target::Ret(0),
