@@ -9,6 +9,10 @@ mod args;
 mod code;
 mod compile;
 mod filter;
+#[doc(hidden)]
+pub mod interpret;
+#[doc(hidden)]
+pub mod oracle;
 mod order;
 mod profile;
 mod rules;

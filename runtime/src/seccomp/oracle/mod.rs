@@ -1,0 +1,8 @@
+//! What a filter must answer, found without the compiler: the evidence that it is right.
+//!
+//! Three answers are compared: [`evaluate()`], which walks the rules for each call; the interpreter on the compiled filter;
+//! and libseccomp's filter, built as runc builds it, on the same interpreter (in tests only).
+
+mod evaluate;
+
+pub use evaluate::{answers, enosys, evaluate};
