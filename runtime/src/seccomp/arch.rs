@@ -17,8 +17,39 @@ pub enum Arch {
     Riscv64,
 }
 
+/// What a name in `linux.seccomp.architectures` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// One that filters are made for.
+    Known(Arch),
+    /// One that the spec or libseccomp names, and no filter of ours is made for: none of the machines that this program is
+    /// built for can run its programs.
+    Foreign,
+}
+
+/// The other names of config-linux.md (1.3.0), and of libseccomp 2.6 and runc 1.4 beside.
+const FOREIGN: [&str; 17] = [
+    "SCMP_ARCH_LOONGARCH64",
+    "SCMP_ARCH_M68K",
+    "SCMP_ARCH_MIPS",
+    "SCMP_ARCH_MIPS64",
+    "SCMP_ARCH_MIPS64N32",
+    "SCMP_ARCH_MIPSEL",
+    "SCMP_ARCH_MIPSEL64",
+    "SCMP_ARCH_MIPSEL64N32",
+    "SCMP_ARCH_PARISC",
+    "SCMP_ARCH_PARISC64",
+    "SCMP_ARCH_PPC",
+    "SCMP_ARCH_PPC64",
+    "SCMP_ARCH_PPC64LE",
+    "SCMP_ARCH_S390",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_SH",
+    "SCMP_ARCH_SHEB",
+];
+
 impl Arch {
-    /// All of them.
+    /// All of them, in the order of their discriminants.
     pub const ALL: [Arch; 6] = [
         Arch::X86_64,
         Arch::X86,
@@ -38,6 +69,26 @@ impl Arch {
     #[cfg(target_arch = "riscv64")]
     pub const NATIVE: Arch = Arch::Riscv64;
 
+    /// By its name in `linux.seccomp.architectures` (config-linux.md, "Seccomp"); `None`: no such name, which runc refuses.
+    pub fn from_oci(name: &str) -> Option<Listed> {
+        if let Some(arch) = Self::ALL.into_iter().find(|arch| arch.oci_name() == name) {
+            return Some(Listed::Known(arch));
+        }
+        FOREIGN.contains(&name).then_some(Listed::Foreign)
+    }
+
+    /// Its name in `linux.seccomp.architectures`.
+    pub const fn oci_name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "SCMP_ARCH_X86_64",
+            Arch::X86 => "SCMP_ARCH_X86",
+            Arch::X32 => "SCMP_ARCH_X32",
+            Arch::Aarch64 => "SCMP_ARCH_AARCH64",
+            Arch::Arm => "SCMP_ARCH_ARM",
+            Arch::Riscv64 => "SCMP_ARCH_RISCV64",
+        }
+    }
+
     /// `AUDIT_ARCH_*` of linux/audit.h: what the kernel puts into `seccomp_data.arch`.
     pub const fn audit(self) -> u32 {
         match self {
@@ -53,5 +104,42 @@ impl Arch {
     /// of 32 bits, and libseccomp compares those.
     pub const fn is_64bit(self) -> bool {
         !matches!(self, Arch::X86 | Arch::Arm | Arch::X32)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_config_json() {
+        for arch in Arch::ALL {
+            assert_eq!(Arch::from_oci(arch.oci_name()), Some(Listed::Known(arch)));
+        }
+        for name in FOREIGN {
+            assert_eq!(Arch::from_oci(name), Some(Listed::Foreign));
+        }
+        // runc hands short names to libseccomp, and takes none; nor does it know libseccomp's NATIVE.
+        for name in [
+            "amd64",
+            "x86",
+            "X86_64",
+            "SCMP_ARCH_NATIVE",
+            "SCMP_ARCH_x86",
+            "SCMP_ARCH_ARM ",
+            "",
+        ] {
+            assert_eq!(Arch::from_oci(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn foreign_names_have_no_table() {
+        assert!(
+            FOREIGN
+                .iter()
+                .all(|name| Arch::ALL.iter().all(|arch| arch.oci_name() != *name))
+        );
     }
 }

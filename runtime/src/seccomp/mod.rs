@@ -19,7 +19,7 @@ mod rules;
 mod syscalls;
 mod tree;
 
-pub use arch::Arch;
+pub use arch::{Arch, Listed};
 pub use compile::{Error, at_most, compile};
 pub use filter::{Filter, Instruction};
 pub use profile::{Action, Condition, Flags, Listener, Op, Profile, Rule};
