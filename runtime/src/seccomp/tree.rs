@@ -64,3 +64,69 @@ pub fn append(line: &mut Vec<Stretch>, start: u32, target: Target) {
     }
     line.push(Stretch { start, target });
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::code::{Code, Target};
+    use super::super::interpret::{Data, Program};
+    use super::*;
+
+    /// A line of stretches, each of which returns something; few different things, so that ways meet.
+    fn lines() -> impl Strategy<Value = Vec<(u32, u32)>> {
+        let start = prop_oneof![0..2000_u32, any::<u32>()];
+        prop::collection::vec((start, 0..5_u32), 0..900)
+    }
+
+    fn build(cuts: Vec<(u32, u32)>) -> Vec<Stretch> {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let mut line = vec![Stretch {
+            start: 0,
+            target: Target::Ret(9),
+        }];
+        for (start, value) in cuts {
+            append(&mut line, start, Target::Ret(value));
+        }
+        line
+    }
+
+    fn linear(line: &[Stretch], number: u32) -> Target {
+        let stretch = line.iter().rev().find(|stretch| stretch.start <= number);
+        stretch.map_or(Target::Ret(9), |stretch| stretch.target)
+    }
+
+    proptest! {
+        #[test]
+        fn a_tree_finds_what_a_walk_finds(cuts in lines(), others in prop::collection::vec(any::<u32>(), 10)) {
+            let line = build(cuts);
+            prop_assert!(line.windows(2).all(|pair| pair[0].start < pair[1].start && pair[0].target != pair[1].target));
+            let mut code: Code<()> = Code::new();
+            let tree = tree(&mut code, &line);
+            code.load(0, tree);
+            let program = code.finish();
+            let program = Program::new(&program).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let edges = line.iter().flat_map(|stretch| {
+                [stretch.start.wrapping_sub(1), stretch.start, stretch.start.wrapping_add(1)]
+            });
+            for nr in edges.chain(others) {
+                let (found, steps) = program.run(&Data { nr, ..Data::default() });
+                prop_assert_eq!(Target::Ret(found), linear(&line, nr), "of {}", nr);
+                // Balanced: a load, a return, the halvings, and now and then a stepping stone.
+                let halvings = line.len().ilog2() as usize + 1;
+                prop_assert!(steps <= 2 + 2 * halvings + FEW, "{} steps for {} stretches", steps, line.len());
+            }
+        }
+    }
+
+    #[test]
+    fn single_numbers_cost_one_comparison_each() {
+        let line = build([(5, 1), (6, 9), (8, 1), (9, 9), (20, 2), (21, 9)].into());
+        let mut code: Code<()> = Code::new();
+        let tree = tree(&mut code, &line);
+        code.load(0, tree);
+        // The load, three comparisons, three returns.
+        assert_eq!(code.finish().len(), 7);
+    }
+}
