@@ -170,11 +170,11 @@ impl Line {
         // The upper end of the line, where bit 30 alone says whose number it is.
         let (newer_64, newer_32) = (newer(&x86_64), newer(&x32));
         match &x86_64 {
-            Some(table) => self.part(code, table, true, 0),
+            Some(table) => self.part(code, table, Arch::X86_64.is_64bit(), 0),
             None => append(&mut self.stretches, 0, BAD_ARCH),
         }
         match &x32 {
-            Some(table) => self.part(code, table, true, X32_BIT),
+            Some(table) => self.part(code, table, Arch::X32.is_64bit(), X32_BIT),
             None => append(&mut self.stretches, X32_BIT, BAD_ARCH),
         }
         let unknown = match x32 {
