@@ -12,8 +12,8 @@ const ARCHS: usize = Arch::ALL.len();
 
 /// Where each name starts in [`TEXT`], and the end of the last one.
 pub(super) static STARTS: [u16; COUNT + 1] = STARTS_;
-/// All names, one after the other.
-pub(super) static TEXT: &str = match str::from_utf8(&BYTES) {
+/// All names, one after the other. A constant: a static of this type would be a pointer to relocate.
+pub(super) const TEXT: &str = match str::from_utf8(&BYTES) {
     Ok(text) => text,
     Err(_) => panic!("a name is not UTF-8"),
 };

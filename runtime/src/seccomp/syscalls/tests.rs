@@ -70,3 +70,29 @@ fn numbers_outside_of_the_usual_range() {
         }
     }
 }
+
+/// Since Linux 5.1 a new system call gets the same number everywhere.
+#[test]
+fn newer_numbers_are_the_same_everywhere() {
+    let first = 424; // pidfd_send_signal
+    let mut newest = 0;
+    for call in Syscall::all() {
+        // x32 had a range of its own before, 512 to 547.
+        let numbers = Arch::ALL.map(|arch| call.number(arch).map(|number| number & !X32_BIT));
+        let new = |number: &u32| (first..512).contains(number);
+        if let Some(number) = numbers.into_iter().flatten().find(new) {
+            assert!(
+                numbers.into_iter().flatten().all(|other| other == number),
+                "{}",
+                call.name()
+            );
+            newest = newest.max(number);
+        }
+    }
+    for number in first..=newest {
+        assert!(
+            Syscall::from_number(Arch::Riscv64, number).is_some(),
+            "{number} is left out"
+        );
+    }
+}
