@@ -3,3 +3,6 @@
 
 #[path = "sys/entry.rs"]
 mod entry;
+#[cfg(own_start)]
+#[path = "sys/start.rs"]
+mod start;

@@ -1,0 +1,39 @@
+//! Decides whether the program may start itself (`src/sys/start.rs`): that takes functions of the C library that are
+//! no interface, so only with the releases it was checked against. With any other, the C library starts it.
+
+use std::env::var;
+use std::process::Command;
+
+/// Releases of glibc whose static start was compared with ours, step by step.
+const CHECKED: [&str; 1] = ["2.36"];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(own_start)");
+    if may_start_itself() {
+        println!("cargo::rustc-cfg=own_start");
+    }
+}
+
+fn may_start_itself() -> bool {
+    let is = |name: &str, value: &str| var(name).is_ok_and(|found| found == value);
+    let is_static = var("CARGO_CFG_TARGET_FEATURE")
+        .is_ok_and(|features| features.split(',').any(|name| name == "crt-static"));
+    // A library of another machine is another release than the one that answers below.
+    let is_native = var("HOST").is_ok_and(|host| is("TARGET", &host));
+    is("CARGO_CFG_TARGET_ARCH", "x86_64")
+        && is("CARGO_CFG_TARGET_ENV", "gnu")
+        && is_static
+        && is_native
+        && libc_release().is_some_and(|release| CHECKED.contains(&release.as_str()))
+}
+
+/// "glibc 2.36" -> "2.36"
+fn libc_release() -> Option<String> {
+    let output = Command::new("getconf")
+        .arg("GNU_LIBC_VERSION")
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.trim().strip_prefix("glibc ").map(str::to_owned)
+}
