@@ -18,6 +18,8 @@ pub struct Plan {
     pub init: InitPlan,
     /// What the creator does in the cgroup hierarchies.
     pub cgroup: CgroupPlan,
+    /// `linux.seccomp`: the creator compiles it. `None`: no filter.
+    pub seccomp: Option<crate::seccomp::Profile>,
     /// `annotations`, in key order.
     pub annotations: BTreeMap<String, String>,
     /// What runc would warn of and we warn of too; logged once, at level `warning`.

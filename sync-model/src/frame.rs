@@ -65,7 +65,8 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), TooLong> {
     let body = out.len();
     match message {
         Message::Bootstrap(bootstrap) => encode_bootstrap(bootstrap, out),
-        Message::Config(payload) => out.extend_from_slice(payload),
+        Message::Config(payload) | Message::Run(payload) => out.extend_from_slice(payload),
+        Message::SeccompFd(number) => out.extend_from_slice(&number.to_le_bytes()),
         Message::Error(error) => {
             out.extend_from_slice(&error.step.number().to_le_bytes());
             out.extend_from_slice(&error.errno.to_le_bytes());
@@ -301,6 +302,8 @@ fn decode_payload(kind: Kind, payload: &[u8]) -> Result<Message, DecodeError> {
             })
         }
         Kind::Config => Message::Config(std::mem::take(&mut fields.rest).to_vec()),
+        Kind::Run => Message::Run(std::mem::take(&mut fields.rest).to_vec()),
+        Kind::SeccompFd => Message::SeccompFd(u32::from_le_bytes(fields.take()?)),
         Kind::Error => Message::Error(WireError {
             step: Step::from_number(u16::from_le_bytes(fields.take()?)),
             errno: i32::from_le_bytes(fields.take()?),

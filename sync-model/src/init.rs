@@ -29,11 +29,11 @@ machine! {
         recv [] send [Ready => AwaitRun];
     awaits AwaitRun "waits until the state is durable":
         recv [Run if seccomp_fd => LoadSeccomp else DropPrivileges] send [];
-    acts LoadSeccomp "loads the seccomp filter with its listener":
+    acts LoadSeccomp "capabilities, user, the seccomp filter with its listener":
         recv [] send [SeccompFd => AwaitSeccompFdTaken];
     awaits AwaitSeccompFdTaken "waits until the notify descriptor has its listener":
         recv [SeccompFdTaken => DropPrivileges] send [];
-    acts DropPrivileges "no-new-privs, seccomp, capabilities, user":
+    acts DropPrivileges "capabilities, user":
         recv [] send [AtGate if start_on_wire => AwaitStart else AtGate];
     awaits AwaitStart "holds the start gate":
         recv [Start => AcceptStart, Abort => AcceptAbort] send [];
@@ -41,7 +41,7 @@ machine! {
         recv [] send [Starting => Execute];
     acts AcceptAbort "accepts the abort":
         recv [] send [Aborting => Aborted];
-    acts Execute "startContainer hooks, execve of the user's program":
+    acts Execute "startContainer hooks, seccomp filter, execve of the user's program":
         recv [] send [];
     ends AtGate "closes the wire, holds the start gate": recv [] send [];
     ends Aborted "leaves": recv [] send [];

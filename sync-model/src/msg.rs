@@ -1,6 +1,6 @@
 //! The messages of the handshake.
 //!
-//! Descriptors never appear here: they ride beside a frame, and are the transport's business.
+//! No descriptor is ever sent: init's are inherited, and the one that its creator fetches is named by its number.
 
 use crate::step::Step;
 
@@ -97,19 +97,19 @@ impl Kind {
         self.number() >= Kind::IdMaps.number()
     }
 
-    /// The message of this kind, where it has nothing but a kind.
+    /// The shortest message of this kind, where there is but one: without a payload, or with none in it.
     pub const fn bare(self) -> Option<Message> {
         Some(match self {
             Kind::IdMapsDone => Message::IdMapsDone,
             Kind::Resume => Message::Resume,
-            Kind::Run => Message::Run,
+            Kind::Run => Message::Run(Vec::new()),
             Kind::SeccompFdTaken => Message::SeccompFdTaken,
             Kind::Start => Message::Start,
             Kind::Abort => Message::Abort,
             Kind::IdMaps => Message::IdMaps,
             Kind::Hooks => Message::Hooks,
             Kind::Ready => Message::Ready,
-            Kind::SeccompFd => Message::SeccompFd,
+            Kind::SeccompFd => Message::SeccompFd(0),
             Kind::AtGate => Message::AtGate,
             Kind::Starting => Message::Starting,
             Kind::Aborting => Message::Aborting,
@@ -135,8 +135,8 @@ pub enum Message {
     Config(Vec<u8>),
     /// [`Kind::Resume`]
     Resume,
-    /// [`Kind::Run`]
-    Run,
+    /// [`Kind::Run`]; the payload, the seccomp filter, is opaque here. Empty: there is none.
+    Run(Vec<u8>),
     /// [`Kind::SeccompFdTaken`]
     SeccompFdTaken,
     /// [`Kind::Start`]
@@ -149,8 +149,8 @@ pub enum Message {
     Hooks,
     /// [`Kind::Ready`]
     Ready,
-    /// [`Kind::SeccompFd`]; the descriptor rides beside the frame.
-    SeccompFd,
+    /// [`Kind::SeccompFd`]; the descriptor's number in init, for pidfd_getfd(2).
+    SeccompFd(u32),
     /// [`Kind::AtGate`]
     AtGate,
     /// [`Kind::Starting`]
@@ -171,14 +171,14 @@ impl Message {
             Message::IdMapsDone => Kind::IdMapsDone,
             Message::Config(_) => Kind::Config,
             Message::Resume => Kind::Resume,
-            Message::Run => Kind::Run,
+            Message::Run(_) => Kind::Run,
             Message::SeccompFdTaken => Kind::SeccompFdTaken,
             Message::Start => Kind::Start,
             Message::Abort => Kind::Abort,
             Message::IdMaps => Kind::IdMaps,
             Message::Hooks => Kind::Hooks,
             Message::Ready => Kind::Ready,
-            Message::SeccompFd => Kind::SeccompFd,
+            Message::SeccompFd(_) => Kind::SeccompFd,
             Message::AtGate => Kind::AtGate,
             Message::Starting => Kind::Starting,
             Message::Aborting => Kind::Aborting,

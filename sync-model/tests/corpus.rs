@@ -58,10 +58,13 @@ fn frame_decode() {
         path: "/bin/x".to_owned(),
         message: "no such file".to_owned(),
     };
-    let mut messages: Vec<Message> = Kind::ALL.iter().filter_map(|kind| kind.bare()).collect();
+    let bare = Kind::ALL.iter().filter_map(|kind| kind.bare());
+    // `Run` comes below, with a payload.
+    let mut messages: Vec<Message> = bare.filter(|it| it.kind() != Kind::Run).collect();
     messages.extend([
         Message::Bootstrap(full),
         Message::Config((0..=255).collect()),
+        Message::Run((0..=255).collect()),
         Message::Error(error),
         Message::Log(LogLine {
             level: Level::Warn,

@@ -138,10 +138,10 @@ fn run_with_the_start_queued_behind_run() {
     init.flush().unwrap();
     assert_eq!(message(creator.receive()).kind(), Kind::Log);
     assert_eq!(message(creator.receive()), Message::Ready);
-    creator.send(&Message::Run).unwrap();
+    creator.send(&Message::Run(Vec::new())).unwrap();
     creator.send(&Message::Start).unwrap();
     creator.flush().unwrap();
-    assert_eq!(message(init.receive()), Message::Run);
+    assert_eq!(message(init.receive()), Message::Run(Vec::new()));
     init.send(&Message::AtGate).unwrap();
     assert_eq!(message(init.receive()), Message::Start);
     init.send(&Message::Starting).unwrap();
@@ -219,7 +219,7 @@ fn a_death_without_a_word_names_signal_and_state() {
     init.send(&Message::Ready).unwrap();
     init.flush().unwrap();
     assert_eq!(message(creator.receive()), Message::Ready);
-    creator.send(&Message::Run).unwrap();
+    creator.send(&Message::Run(Vec::new())).unwrap();
     creator.flush().unwrap();
     drop(init);
     let Received::Ended(outcome) = creator.receive().unwrap() else {
@@ -246,9 +246,9 @@ fn exec_and_its_failure() {
     init.send(&Message::Ready).unwrap();
     init.flush().unwrap();
     assert_eq!(message(creator.receive()), Message::Ready);
-    creator.send(&Message::Run).unwrap();
+    creator.send(&Message::Run(Vec::new())).unwrap();
     creator.flush().unwrap();
-    assert_eq!(message(init.receive()), Message::Run);
+    assert_eq!(message(init.receive()), Message::Run(Vec::new()));
     init.send(&Message::Starting).unwrap();
     let cause = WireError {
         step: Step::Exec,
@@ -277,7 +277,7 @@ fn a_message_out_of_turn_is_a_violation_and_the_end() {
     creator.send(&bootstrap(Features::NONE)).unwrap();
     assert!(matches!(creator.receive(), Err(Error::NotItsTurn { .. })));
     assert!(matches!(
-        creator.send(&Message::Run),
+        creator.send(&Message::Run(Vec::new())),
         Err(Error::Violation(_))
     ));
     creator.send(&Message::Config(Vec::new())).unwrap();
@@ -308,10 +308,10 @@ fn a_queued_start_is_not_heard_too_early() {
     init.send(&Message::Ready).unwrap();
     init.flush().unwrap();
     creator.receive().unwrap();
-    creator.send(&Message::Run).unwrap();
+    creator.send(&Message::Run(Vec::new())).unwrap();
     creator.send(&Message::Start).unwrap();
     creator.flush().unwrap();
-    assert_eq!(message(init.receive()), Message::Run);
+    assert_eq!(message(init.receive()), Message::Run(Vec::new()));
     assert!(matches!(init.receive(), Err(Error::NotItsTurn { .. })));
     init.send(&Message::AtGate).unwrap();
     assert_eq!(message(init.receive()), Message::Start);

@@ -110,7 +110,7 @@ fn creator(
             }
             Kind::Hooks => driver.send(&Message::Resume)?,
             Kind::Ready => {
-                driver.send(&Message::Run)?;
+                driver.send(&Message::Run(Vec::new()))?;
                 if queue_start && !features.has(Features::SECCOMP_FD) {
                     driver.send(&Message::Start)?;
                 }
@@ -143,7 +143,9 @@ fn init(driver: &mut InitDriver, fail: bool) -> Result<Outcome, Stop> {
             }
             Kind::Config if features.has(Features::HOOKS) => driver.send(&Message::Hooks)?,
             Kind::Config | Kind::Resume => driver.send(&Message::Ready)?,
-            Kind::Run if features.has(Features::SECCOMP_FD) => driver.send(&Message::SeccompFd)?,
+            Kind::Run if features.has(Features::SECCOMP_FD) => {
+                driver.send(&Message::SeccompFd(9))?
+            }
             Kind::Run | Kind::SeccompFdTaken => {
                 driver.send(&Message::AtGate)?;
                 if !features.has(Features::START_ON_WIRE) {
@@ -293,7 +295,7 @@ fn exec_creator(driver: &mut Mortal<Driver<End, ExecCreatorState>>) -> Result<Ou
     loop {
         match driver.receive()? {
             Received::Ended(outcome) => return Ok(outcome),
-            Received::Message(Message::Ready) => driver.send(&Message::Run)?,
+            Received::Message(Message::Ready) => driver.send(&Message::Run(Vec::new()))?,
             Received::Message(_) => {}
         }
     }

@@ -85,6 +85,8 @@ fn message() -> impl Strategy<Value = Message> {
         1 => error(),
         1 => (level(), text()).prop_map(|(level, message)| Message::Log(LogLine { level, message })),
         1 => vec(any::<u8>(), 0..5000).prop_map(Message::Config),
+        1 => vec(any::<u8>(), 0..5000).prop_map(Message::Run),
+        1 => any::<u32>().prop_map(Message::SeccompFd),
     ]
 }
 
@@ -278,8 +280,16 @@ fn each_broken_frame_has_its_own_error() {
     assert_eq!(decode(&[FRAME_VERSION, 0]), DecodeError::Kind(0));
     assert_eq!(decode(&[FRAME_VERSION, 18]), DecodeError::Kind(18));
     assert_eq!(
-        decode(&frame(Kind::Run, b"x")),
-        DecodeError::Trailing(Kind::Run)
+        decode(&frame(Kind::Resume, b"x")),
+        DecodeError::Trailing(Kind::Resume)
+    );
+    assert_eq!(
+        decode(&frame(Kind::SeccompFd, &[1, 0, 0])),
+        DecodeError::Short(Kind::SeccompFd)
+    );
+    assert_eq!(
+        decode(&frame(Kind::SeccompFd, &[1, 0, 0, 0, 0])),
+        DecodeError::Trailing(Kind::SeccompFd)
     );
     assert_eq!(
         decode(&frame(Kind::Bootstrap, &[1, 0, 0])),

@@ -420,11 +420,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
     }
     for (pointer, value, name) in [
         (
-            "/linux/seccomp",
-            json!({"defaultAction": "SCMP_ACT_ALLOW"}),
-            "seccomp",
-        ),
-        (
             "/linux/uidMappings",
             json!([{"containerID": 0, "hostID": 1000, "size": 1}]),
             "uidMappings",

@@ -21,6 +21,8 @@ use crate::process::spawn::{self, Init};
 use crate::process::wire::Wire;
 use crate::process::{gate, pid_file};
 use crate::rootfs::CgroupView;
+use crate::seccomp::listener::{self, Agent, ContainerProcessState};
+use crate::seccomp::{self, Filter, Profile};
 use crate::spec::{self, LoadOptions};
 use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
 use crate::sys::{self, clone, pidfd, signal};
@@ -114,6 +116,10 @@ struct Making<'a> {
     console: Option<OwnedFd>,
     /// `--explain`, `--trace`.
     explain: Option<Explain>,
+    /// The profile's filter as it goes to init, if it is compiled already.
+    filter: Option<Vec<u8>>,
+    /// Who gets the notify descriptor of a filter with a listener.
+    agent: Option<Agent>,
     /// Cgroups may exist from here on.
     has_cgroups: bool,
 }
@@ -133,6 +139,11 @@ impl<'a> Making<'a> {
         let record = record(args, &plan, &cgroups);
         let explain = Explain::new(args.explain, args.trace.as_deref())
             .map_err(Error::sys("cannot open the trace file"))?;
+        let filter = early(plan.seccomp.as_ref())?;
+        let agent = match plan.seccomp.as_ref().and_then(|it| it.listener.as_ref()) {
+            Some(listener) => Some(Agent::connect(listener)?),
+            None => None,
+        };
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
@@ -144,6 +155,8 @@ impl<'a> Making<'a> {
             init: None,
             console: None,
             explain,
+            filter,
+            agent,
             has_cgroups: false,
         };
         match making.write_record() {
@@ -231,22 +244,56 @@ impl<'a> Making<'a> {
         self.record.init_process_start = stat.map_or(0, |stat| stat.start_time);
         self.write_record()?;
         let config = self.init_config(listener, console)?;
-        let features = Features::NONE.with_if(Features::START_ON_WIRE, and_start);
+        let features = Features::NONE
+            .with_if(Features::START_ON_WIRE, and_start)
+            .with_if(Features::SECCOMP_FD, self.agent.is_some());
         let level = match creator.watch() {
             Some(_) => Level::Debug,
             None => log_level(),
         };
         creator.begin(features, level, config)?;
+        // While init boots and mounts.
+        let filter = match (self.filter.take(), &self.plan.seccomp) {
+            (Some(filter), _) => filter,
+            (None, Some(profile)) => seccomp::compile(profile)?.encode(),
+            (None, None) => Vec::new(),
+        };
         creator.wait_ready()?;
         // Before `Run`: after it another command may start the container, and a failure would take it away from that.
         if let Some(path) = &self.args.pid_file {
             pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
         }
-        creator.run(and_start)?;
+        let agent = self.agent.take();
+        let hand_over = |notify: OwnedFd| match &agent {
+            Some(agent) => agent.hand_over(&self.process_state(pid), notify.as_fd()),
+            None => Ok(()),
+        };
+        let notify = agent.as_ref().map(|agent| (agent, &hand_over as _));
+        creator.run(filter, notify, and_start)?;
         if and_start {
-            creator.wait_executed()?;
+            creator.wait_executed(agent.as_ref())?;
         }
         Ok(())
+    }
+
+    /// For the seccomp agent.
+    fn process_state(&self, pid: i32) -> ContainerProcessState<'_> {
+        let profile = self.plan.seccomp.as_ref();
+        let listener = profile.and_then(|profile| profile.listener.as_ref());
+        ContainerProcessState {
+            oci_version: spec::VERSION,
+            fds: [listener::SECCOMP_FD_NAME],
+            pid,
+            metadata: listener.map_or("", |listener| listener.metadata.as_str()),
+            state: listener::State {
+                oci_version: spec::VERSION,
+                id: self.args.id.as_str(),
+                status: "creating",
+                pid,
+                bundle: self.args.bundle.to_str().unwrap_or_default(),
+                annotations: &self.plan.annotations,
+            },
+        }
     }
 
     /// A death without a word may be the OOM killer's work; the cgroup knows.
@@ -341,6 +388,17 @@ impl<'a> Making<'a> {
             Some(dir) => Ok(dir.remove()?),
             None => Ok(()),
         }
+    }
+}
+
+/// The filter of a profile that could be too long for the kernel: to be refused before there is anything. Others are compiled
+/// while init is at work.
+fn early(profile: Option<&Profile>) -> Result<Option<Vec<u8>>, Error> {
+    match profile {
+        Some(profile) if seccomp::at_most(profile) > Filter::MAX => {
+            Ok(Some(seccomp::compile(profile)?.encode()))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -18,6 +18,12 @@ pub enum Error {
     /// The cgroups.
     #[error("unable to apply cgroup configuration: {0}")]
     Cgroup(#[from] cgroup::Error),
+    /// The seccomp profile cannot be compiled.
+    #[error("unable to start container process: unable to init seccomp: {0}")]
+    Seccomp(#[from] crate::seccomp::Error),
+    /// The agent of a seccomp profile with a listener.
+    #[error("unable to start container process: {0}")]
+    Agent(#[from] crate::seccomp::listener::AgentError),
     /// Init did not get to the user's program.
     #[error("unable to start container process: {0}")]
     Process(#[from] creator::Error),

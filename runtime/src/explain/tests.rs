@@ -19,7 +19,7 @@ fn events() -> Vec<Event> {
         (Direction::Send, Message::Bootstrap(bootstrap)),
         (Direction::Send, Message::Config(Vec::new())),
         (Direction::Receive, Message::Ready),
-        (Direction::Send, Message::Run),
+        (Direction::Send, Message::Run(Vec::new())),
         (Direction::Send, Message::Start),
         (Direction::Receive, Message::AtGate),
         (Direction::Receive, Message::Starting),

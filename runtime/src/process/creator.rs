@@ -9,6 +9,7 @@ use sync_model::{
 
 use super::peer::Peer;
 use super::wire::Wire;
+use crate::seccomp::listener::{Agent, AgentError, PATIENCE_S};
 use crate::sys;
 
 /// Why there is no container.
@@ -35,6 +36,9 @@ pub enum Error {
     /// Init was killed for want of memory.
     #[error("container init was OOM-killed (memory limit too low?)")]
     OutOfMemory,
+    /// The agent of a seccomp profile with a listener.
+    #[error("{0}")]
+    Agent(#[from] AgentError),
     /// The handshake ended in another way.
     #[error("{0}")]
     Ended(Outcome),
@@ -50,6 +54,8 @@ pub struct Creator<O> {
     /// What init is at, in the table's words.
     doing: &'static str,
     sent_run: bool,
+    /// A filter went with `Run`.
+    filtered: bool,
 }
 
 /// What comes back when init is where it should be.
@@ -60,6 +66,9 @@ pub struct Done {
     /// Keeps the conversation's end open; nothing more is said on it.
     pub wire: OwnedFd,
 }
+
+/// Takes the notify descriptor of a filter to its listener.
+pub type HandOver<'a> = &'a dyn Fn(OwnedFd) -> Result<(), AgentError>;
 
 /// Watches a conversation: its messages, and init's log lines.
 pub trait Watch: Observer {
@@ -84,6 +93,7 @@ impl<O: Watch> Creator<O> {
             driver: Driver::new(wire, sync_model::Creator::new(), observer),
             doing: "starting",
             sent_run: false,
+            filtered: false,
         }
     }
 
@@ -113,26 +123,70 @@ impl<O: Watch> Creator<O> {
         self.expect(|message| matches!(message, Message::Ready))
     }
 
-    /// `Run`, and `Start` right behind it if the creator is the starter; until init is at its gate.
+    /// `Run` with the seccomp filter (empty: none), and `Start` right behind it if the creator is the starter; until init is
+    /// at its gate. `notify` gets init's notify descriptor, if the filter has a listener.
     ///
     /// # Errors
-    /// What ended init.
-    pub fn run(&mut self, and_start: bool) -> Result<(), Error> {
-        self.driver.send(&Message::Run)?;
+    /// What ended init, or `notify`.
+    pub fn run(
+        &mut self,
+        filter: Vec<u8>,
+        notify: Option<(&Agent, HandOver<'_>)>,
+        and_start: bool,
+    ) -> Result<(), Error> {
+        self.filtered = !filter.is_empty();
+        self.driver.send(&Message::Run(filter))?;
+        self.sent_run = true;
+        self.doing = "capabilities and user";
+        if let Some((agent, hand_over)) = notify {
+            self.doing = "the seccomp filter and its notify descriptor";
+            // The listener may be asked about init's next call, and not answer.
+            self.driver
+                .transport()
+                .set_patience(Some(PATIENCE_S * 1000));
+            self.pass_notify(hand_over)
+                .map_err(|error| silent(agent, error))?;
+            self.driver.send(&Message::SeccompFdTaken)?;
+        }
         if and_start {
             self.driver.send(&Message::Start)?;
         }
         self.driver.flush()?;
-        self.sent_run = true;
-        self.doing = "seccomp, capabilities and user";
-        self.expect(|message| matches!(message, Message::AtGate))
+        let ended = self.expect(|message| matches!(message, Message::AtGate));
+        match notify {
+            Some((agent, _)) => ended.map_err(|error| silent(agent, error)),
+            None => ended,
+        }
     }
 
-    /// After [`Creator::run`] with `and_start`: until the program is executed.
+    fn pass_notify(&mut self, hand_over: HandOver<'_>) -> Result<(), Error> {
+        let mut number = None;
+        self.expect(|message| match message {
+            Message::SeccompFd(found) => {
+                number = Some(*found);
+                true
+            }
+            _ => false,
+        })?;
+        let (Some(number), Some(peer)) = (number, self.driver.transport().peer()) else {
+            return Err(Error::Ended(Outcome::NotAccepted));
+        };
+        let notify = sys::seccomp::fetch(peer.pidfd(), number).map_err(AgentError::from)?;
+        Ok(hand_over(notify)?)
+    }
+
+    /// After [`Creator::run`] with `and_start`: until the program is executed. `agent`: who may be asked about the execve.
     ///
     /// # Errors
     /// What ended init.
-    pub fn wait_executed(&mut self) -> Result<(), Error> {
+    pub fn wait_executed(&mut self, agent: Option<&Agent>) -> Result<(), Error> {
+        self.until_executed().map_err(|error| match agent {
+            Some(agent) => silent(agent, error),
+            None => error,
+        })
+    }
+
+    fn until_executed(&mut self) -> Result<(), Error> {
         self.doing = "executing the program";
         self.expect(|message| matches!(message, Message::Starting))?;
         loop {
@@ -160,7 +214,7 @@ impl<O: Watch> Creator<O> {
         self.driver.into_transport().into_parts().1
     }
 
-    fn expect(&mut self, wanted: impl Fn(&Message) -> bool) -> Result<(), Error> {
+    fn expect(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Result<(), Error> {
         loop {
             match self.driver.receive()? {
                 Received::Message(Message::Log(line)) => self.line(&line),
@@ -203,8 +257,23 @@ impl<O: Watch> Creator<O> {
         Error::Died {
             death,
             doing: self.doing,
-            hint: hint(death),
+            hint: match hint(death) {
+                "" if self.filtered => ": its seccomp filter may keep it from saying why",
+                hint => hint,
+            },
         }
+    }
+}
+
+/// An init that does not answer hangs in a call that the agent was asked about.
+fn silent(agent: &Agent, error: Error) -> Error {
+    match error {
+        Error::Wire(sync_model::driver::Error::Transport(error))
+            if error.errno == nix::errno::Errno::ETIMEDOUT =>
+        {
+            agent.silent().into()
+        }
+        other => other,
     }
 }
 

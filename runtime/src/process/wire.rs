@@ -18,6 +18,8 @@ pub struct Wire {
     peer: Option<Peer>,
     /// How long to wait for the next word.
     patience: PollTimeout,
+    /// By read(2) and write(2) only.
+    plainly: bool,
 }
 
 impl Wire {
@@ -27,6 +29,7 @@ impl Wire {
             socket,
             peer: Some(peer),
             patience: PollTimeout::NONE,
+            plainly: false,
         }
     }
 
@@ -37,12 +40,25 @@ impl Wire {
         self
     }
 
+    /// As [`Wire::with_patience`], from now on; `None`: for ever.
+    pub fn set_patience(&mut self, milliseconds: Option<u16>) {
+        self.patience = milliseconds.map_or(PollTimeout::NONE, PollTimeout::from);
+    }
+
+    /// For init, which a seccomp filter may forbid anything: from now on only read(2) and write(2) are used, which every
+    /// filter allows that lets a program do anything at all (runc's init uses the same). They wait, and a write to a
+    /// creator that has gone is the end of init: there is nobody left to tell.
+    pub fn speak_plainly(&mut self) {
+        self.plainly = true;
+    }
+
     /// Init's end.
     pub fn from_init(socket: OwnedFd) -> Self {
         Self {
             socket,
             peer: None,
             patience: PollTimeout::NONE,
+            plainly: false,
         }
     }
 
@@ -58,7 +74,12 @@ impl Wire {
 
     /// `None`: nothing has come, or a signal.
     fn read(&self, buffer: &mut [u8], flags: MsgFlags) -> Result<Option<Recv>> {
-        match recv(self.socket.as_raw_fd(), buffer, flags) {
+        let received = if self.plainly {
+            nix::unistd::read(&self.socket, buffer)
+        } else {
+            recv(self.socket.as_raw_fd(), buffer, flags)
+        };
+        match received {
             // A reset is what the end looks like when the peer died with something unread.
             Ok(0) | Err(Errno::ECONNRESET) => Ok(Some(Recv::Eof)),
             Ok(count) => Ok(Some(Recv::Bytes(count))),
@@ -74,7 +95,12 @@ impl Transport for Wire {
     fn send(&mut self, bytes: &[u8]) -> Result<Sent> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         loop {
-            match send(self.socket.as_raw_fd(), bytes, flags) {
+            let sent = if self.plainly {
+                nix::unistd::write(&self.socket, bytes)
+            } else {
+                send(self.socket.as_raw_fd(), bytes, flags)
+            };
+            match sent {
                 Ok(count) => return Ok(Sent::Bytes(count)),
                 Err(Errno::EAGAIN) => return Ok(Sent::Bytes(0)),
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {

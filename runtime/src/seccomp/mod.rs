@@ -11,6 +11,8 @@ mod compile;
 mod filter;
 #[doc(hidden)]
 pub mod interpret;
+pub mod listener;
+pub mod load;
 #[doc(hidden)]
 pub mod oracle;
 mod order;

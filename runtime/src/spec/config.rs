@@ -3,6 +3,7 @@
 //! the spec wants.
 
 use super::json::{List, Map, Present, Section, Str, object};
+use super::seccomp::Seccomp;
 
 object! {
     /// The whole file.
@@ -114,7 +115,7 @@ object! {
         namespaces: Vec<Namespace<'de>> = "namespaces",
         devices: Vec<Device<'de>> = "devices",
         net_devices: Map<'de, Present> = "netDevices",
-        seccomp: Section = "seccomp",
+        seccomp: Seccomp<'de> = "seccomp",
         rootfs_propagation: Str<'de> = "rootfsPropagation",
         masked_paths: Vec<Str<'de>> = "maskedPaths",
         readonly_paths: Vec<Str<'de>> = "readonlyPaths",

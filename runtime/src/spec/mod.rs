@@ -22,6 +22,7 @@ mod process;
 mod read;
 mod refuse;
 mod resources;
+pub mod seccomp;
 mod sysctl;
 mod template;
 mod version;
@@ -134,6 +135,8 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
     )?;
     let cgroup = resources::plan(linux.cgroups_path, linux.resources, options, &mut warnings)?;
 
+    let seccomp = seccomp::plan(linux.seccomp, &mut warnings)?;
+
     let mut annotations = std::collections::BTreeMap::new();
     for (key, value) in config.annotations.unwrap_or_default().0 {
         if key.is_empty() {
@@ -153,6 +156,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
             sysctl,
         },
         cgroup,
+        seccomp,
         annotations,
         warnings: warnings.into_iter().map(error::clip).collect(),
     })

@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::json::{List, Section, Str};
 
 /// Fails with the name of the first section that asks for something which is not there yet. One that asks for nothing
-/// (`"seccomp": null`, `"hooks": {}`, `"apparmorProfile": ""`) passes.
+/// (`"intelRdt": null`, `"hooks": {}`, `"apparmorProfile": ""`) passes.
 pub(super) fn sections(
     hooks: Option<&Hooks>,
     process: &Process<'_>,
@@ -31,7 +31,6 @@ pub(super) fn sections(
             "process.execCPUAffinity",
             section(process.exec_cpu_affinity.as_ref()),
         ),
-        ("linux.seccomp", section(linux.seccomp.as_ref())),
         ("linux.uidMappings", list(&linux.uid_mappings)),
         ("linux.gidMappings", list(&linux.gid_mappings)),
         ("linux.timeOffsets", section(linux.time_offsets.as_ref())),

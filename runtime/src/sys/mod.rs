@@ -22,6 +22,7 @@ mod own;
 pub mod path;
 pub mod pidfd;
 mod seal;
+pub mod seccomp;
 pub mod signal;
 pub mod status;
 mod time;

@@ -173,6 +173,8 @@ fn message(kind: Kind, features: Features, salt: u8) -> Message {
             level: Level::Debug,
             message: text(),
         }),
-        bare => bare.bare().unwrap_or(Message::Run),
+        Kind::SeccompFd => Message::SeccompFd(u32::from(salt)),
+        Kind::Run => Message::Run(vec![salt; usize::from(salt)]),
+        bare => bare.bare().unwrap_or(Message::Resume),
     }
 }

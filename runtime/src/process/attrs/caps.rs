@@ -69,16 +69,17 @@ pub fn drop_bounding(plan: &Capabilities, status: &Status) -> Result<(), Error> 
         .map_err(Error::Bounding)
 }
 
-/// Sets effective, permitted, inheritable and ambient set. `uid` is the user that the process has by now.
+/// Sets effective, permitted, inheritable and ambient set. `uid` is the user that the process has by now; what is in `keep`
+/// stays effective besides, until [`settle`].
 ///
 /// Returns the ambient capabilities that could not be raised: runc warns of them and goes on.
 ///
 /// # Errors
 /// [`Error::Capabilities`] names what is asked for and not to be had.
-pub fn apply(plan: &Capabilities, uid: u32, status: &Status) -> Result<u64, Error> {
+pub fn apply(plan: &Capabilities, uid: u32, status: &Status, keep: u64) -> Result<u64, Error> {
     kernel::capset(kernel::Sets {
-        effective: plan.effective,
-        permitted: plan.permitted,
+        effective: plan.effective | keep,
+        permitted: plan.permitted | keep,
         inheritable: plan.inheritable,
     })
     .map_err(|source| refused(plan, status, source))?;
@@ -97,6 +98,19 @@ pub fn apply(plan: &Capabilities, uid: u32, status: &Status) -> Result<u64, Erro
     let failed = each(plan.ambient & possible).filter(|cap| kernel::ambient_raise(*cap).is_err());
     let failed = failed.fold(0, |set, cap| set | 1 << cap);
     Ok(failed | plan.ambient & !possible)
+}
+
+/// Lets go of what [`apply`] kept: the plan's sets, and nothing else.
+///
+/// # Errors
+/// [`Error::Capabilities`]
+pub fn settle(plan: &Capabilities) -> Result<(), Error> {
+    kernel::capset(kernel::Sets {
+        effective: plan.effective,
+        permitted: plan.permitted,
+        inheritable: plan.inheritable,
+    })
+    .map_err(|source| Error::Capabilities { source, missing: 0 })
 }
 
 /// Finds what made the kernel say no.

@@ -45,6 +45,7 @@ pub fn no_new_privileges(plan: &ProcessPlan) -> Result<(), Error> {
 
 /// Turns init into the plan's user with the plan's capabilities, in the plan's directory, and finds the program: runc's order.
 ///
+/// `keep`: a set of capabilities that stay, permitted and effective, until [`caps::settle`].
 /// `status` is init's own, read before it left the host's mounts. `is_console`: the standard streams are the container's own pty.
 /// `may_setgroups`: see [`creds::switch`].
 ///
@@ -55,6 +56,7 @@ pub fn finalize(
     status: &Status,
     is_console: bool,
     may_setgroups: bool,
+    keep: u64,
 ) -> Result<Finalized, Error> {
     let capabilities = plan.capabilities.unwrap_or_default();
     let mut env = plan.env.clone();
@@ -70,7 +72,7 @@ pub fn finalize(
     if plan.cwd != "/" {
         cwd::verify()?;
     }
-    let not_raised = caps::apply(&capabilities, plan.uid, status)?;
+    let not_raised = caps::apply(&capabilities, plan.uid, status, keep)?;
     let program = exec_path::lookup(plan.args.first().map_or("", String::as_str), &env)?;
     Ok(Finalized {
         program,

@@ -119,7 +119,7 @@ solo! {
             let seen = in_thread(move || {
                 caps::drop_bounding(&plan, &start).unwrap();
                 creds::switch(&super::tests::plan(uid, 0), &start, true).unwrap();
-                let not_raised = caps::apply(&plan, uid, &start).unwrap();
+                let not_raised = caps::apply(&plan, uid, &start, 0).unwrap();
                 let again = kernel::capset(kernel::Sets { permitted: own, ..Default::default() });
                 let regained = again.is_ok() && permitted != own;
                 (["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(mask), not_raised, regained)
@@ -143,7 +143,7 @@ solo! {
         let plan = Capabilities {
             bounding: kill, effective: kill, permitted: kill, inheritable: kill, ambient: 0,
         };
-        assert_eq!(caps::apply(&plan, 0, &status), Ok(0));
+        assert_eq!(caps::apply(&plan, 0, &status, 0), Ok(0));
         assert_eq!(mask("CapAmb"), 0);
     }
 }
@@ -155,7 +155,7 @@ solo! {
         let time = bit("CAP_SYS_TIME") | bit("CAP_KILL");
         let plan = Capabilities { permitted: time, effective: time, ..Default::default() };
         assert_eq!(
-            caps::apply(&plan, 0, &status).unwrap_err().to_string(),
+            caps::apply(&plan, 0, &status, 0).unwrap_err().to_string(),
             "unable to apply caps: operation not permitted (not to be had here: CAP_SYS_TIME)"
         );
         without(bit("CAP_SETPCAP"));
@@ -398,7 +398,7 @@ solo! {
             let mut plan = plan(1000, 1000);
             plan.cwd = a;
             plan.capabilities = Some(Capabilities::default());
-            let result = finalize(&plan, &Status::read().unwrap(), false, true);
+            let result = finalize(&plan, &Status::read().unwrap(), false, true, 0);
             (result, fs::read_link("/proc/thread-self/cwd").unwrap())
         });
         let (result, cwd) = cwd_of_thread(a.clone(), true);
@@ -437,7 +437,7 @@ solo! {
         // As a config or an image has it.
         let leaked = format!("/proc/self/fd/{}", outside.as_raw_fd());
         let plan = ProcessPlan { cwd: leaked, ..plan(0, 0) };
-        assert_eq!(finalize(&plan, &status, false, true), Err(Error::CwdOutside));
+        assert_eq!(finalize(&plan, &status, false, true, 0), Err(Error::CwdOutside));
         nix::unistd::fchdir(&outside).unwrap();
         nix::unistd::chroot(".").unwrap();
         nix::mount::umount(&root.join("proc")).unwrap();

@@ -9,7 +9,7 @@ mod gate;
 mod log;
 mod privileges;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use sync_model::{Driver, Features, Message, Received, Step, driver};
@@ -19,6 +19,7 @@ use super::config::InitConfig;
 use super::peer::INIT_NAME;
 use super::spawn::InitFds;
 use super::wire::Wire;
+use crate::seccomp::Filter;
 use crate::sys;
 use crate::sys::status::Status;
 
@@ -120,9 +121,15 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
     build::enter(&config, mounted, console.as_ref().map(AsFd::as_fd))?;
     drop(console);
     send(driver, &Message::Ready)?;
-    next(driver)?; // Run
+    let filter = match next(driver)? {
+        Message::Run(payload) => filter(&payload)?,
+        _ => return Err(End::Left),
+    };
 
-    let exec = privileges::drop(&config.plan, &status)?;
+    let mut exec = privileges::drop(&config.plan, &status, filter)?;
+    if bootstrap.features.has(Features::SECCOMP_FD) {
+        hand_over_notify(driver, &mut exec)?;
+    }
     send(driver, &Message::AtGate)?;
     if listener.is_some() {
         flush(driver)?;
@@ -131,9 +138,37 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
     Ok(Ready { exec, listener })
 }
 
+/// The filter that came with `Run`.
+fn filter(payload: &[u8]) -> Result<Option<Filter>, Failure> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let filter = Filter::decode(payload)
+        .ok_or_else(|| sys::Error::new("decode", "the seccomp filter", Errno::EBADMSG));
+    filter.at(Step::Seccomp).map(Some)
+}
+
+/// A filter with a listener is loaded here: who listens must have the descriptor before the container is created.
+///
+/// The listener is asked about whatever init calls from now on, as far as the profile says so. Up to `SeccompFd` that is
+/// write(2) alone, which no profile may name: with it the creator knows enough to fetch the descriptor by itself.
+fn hand_over_notify(driver: &mut Creator, exec: &mut privileges::Exec) -> Result<(), End> {
+    driver.transport().speak_plainly();
+    let notify = exec.load()?;
+    let number = notify.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+    let number = u32::try_from(number)
+        .map_err(|_| sys::Error::new("seccomp", "no notify descriptor", Errno::EBADF))
+        .at(Step::Seccomp)?;
+    send(driver, &Message::SeccompFd(number))?;
+    next(driver)?; // SeccompFdTaken
+    // A listener that goes away must not leave init with the other end of its own questions.
+    drop(notify);
+    Ok(exec.settle()?)
+}
+
 /// The gate, and what is behind it.
 fn become_the_program(mut driver: Creator, ready: Ready) -> End {
-    let Ready { exec, listener } = ready;
+    let Ready { mut exec, listener } = ready;
     match listener {
         // `create`: the creator has all it wants; starters come to the listener.
         Some(listener) => {
@@ -144,6 +179,7 @@ fn become_the_program(mut driver: Creator, ready: Ready) -> End {
                     if let Some(connection) = starter.connection() {
                         log::speak_on(connection);
                     }
+                    starter.speak_plainly();
                     let failure = exec.execute();
                     starter.tell(&failure);
                     End::Failed(failure)
@@ -156,6 +192,7 @@ fn become_the_program(mut driver: Creator, ready: Ready) -> End {
         // `run`: the start comes on the wire.
         None => match start_on_wire(&mut driver) {
             Ok(()) => {
+                driver.transport().speak_plainly();
                 let failure = exec.execute();
                 tell(&mut driver, &failure);
                 End::Failed(failure)

@@ -2,13 +2,17 @@
 
 use std::borrow::Cow;
 use std::ffi::{CString, NulError};
+use std::os::fd::OwnedFd;
 
 use nix::unistd::execve;
 use sync_model::Step;
 
 use super::failure::{At, Failure};
-use crate::plan::{InitPlan, Rlimit};
+use super::log;
+use crate::plan::{Capabilities, InitPlan, Rlimit};
 use crate::process::attrs;
+use crate::seccomp::Filter;
+use crate::seccomp::load::{self, LoadError};
 use crate::sys;
 use crate::sys::signal;
 use crate::sys::status::Status;
@@ -22,15 +26,33 @@ pub struct Exec {
     env: Vec<CString>,
     status: Status,
     few_files: Option<Rlimit>,
+    /// The filter, until it is loaded.
+    filter: Option<Filter>,
+    /// What is to be given back once it is loaded: without no_new_privs only CAP_SYS_ADMIN may load it.
+    then: Option<Capabilities>,
 }
 
-/// Becomes the plan's user, with the plan's limits and capabilities, and finds the program.
-pub fn drop(plan: &InitPlan, status: &Status) -> Result<Exec, Failure> {
+/// The bit of `CAP_SYS_ADMIN`.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// Becomes the plan's user, with the plan's limits and capabilities, and finds the program. `filter` is for later: see
+/// [`Exec::load`].
+pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<Exec, Failure> {
     let process = &plan.process;
+    let asked = process.capabilities.unwrap_or_default();
+    let privileged = filter.is_some() && !process.no_new_privileges;
+    let (keep, then) = match privileged && asked.effective & SYS_ADMIN == 0 {
+        true => (SYS_ADMIN, Some(asked)),
+        false => (0, None),
+    };
+    if privileged && crate::sys::caps::capget().at(Step::Seccomp)?.effective & SYS_ADMIN == 0 {
+        // Said now, not when the program is started.
+        return Err(LoadError::unprivileged()).at(Step::Seccomp);
+    }
     let (few_files, limits) = limits(&process.rlimits);
     attrs::rlimits(&limits).at(Step::Rlimits)?;
     attrs::creds::umask(process);
-    let done = attrs::finalize(process, status, process.terminal, true).at(Step::User)?;
+    let done = attrs::finalize(process, status, process.terminal, true, keep).at(Step::User)?;
     for warning in &done.warnings {
         tracing::warn!("{warning}");
     }
@@ -45,6 +67,8 @@ pub fn drop(plan: &InitPlan, status: &Status) -> Result<Exec, Failure> {
         env: strings(&done.env).at(Step::Exec)?,
         status: *status,
         few_files,
+        filter,
+        then,
     })
 }
 
@@ -71,8 +95,38 @@ fn limits(all: &[Rlimit]) -> (Option<Rlimit>, Cow<'_, [Rlimit]>) {
 }
 
 impl Exec {
+    /// Loads the filter, if there is one and it was not loaded yet: from here on each system call may be the last. Returns the
+    /// notify descriptor of a filter that has a listener.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn load(&mut self) -> Result<Option<OwnedFd>, Failure> {
+        match self.filter.take() {
+            Some(filter) => {
+                // A line would be one more call that the filter may forbid.
+                log::hush();
+                load::load(&filter).at(Step::Seccomp)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Lets go of what only [`Exec::load`] needed.
+    ///
+    /// # Errors
+    /// The kernel's, or the filter's, refusal.
+    pub fn settle(&mut self) -> Result<(), Failure> {
+        match self.then.take() {
+            Some(capabilities) => attrs::caps::settle(&capabilities).at(Step::Capabilities),
+            None => Ok(()),
+        }
+    }
+
     /// Becomes the program. Returns only with what failed.
-    pub fn execute(&self) -> Failure {
+    ///
+    /// The filter is loaded last of all: whatever the profile forbids, init needs no more of it than capset(2), without
+    /// no_new_privs, and execve(2).
+    pub fn execute(&mut self) -> Failure {
         if let Some(limit) = &self.few_files
             && let Err(error) = attrs::rlimits(std::slice::from_ref(limit))
         {
@@ -80,6 +134,9 @@ impl Exec {
         }
         if let Err(error) = signal::reset_for_exec(&self.status) {
             return Failure::new(Step::Exec, &error);
+        }
+        if let Err(failure) = self.load().and_then(|_| self.settle()) {
+            return failure;
         }
         let Err(errno) = execve(&self.program, &self.args, &self.env);
         // runc's words; engines look for them.

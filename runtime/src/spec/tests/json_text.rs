@@ -126,13 +126,13 @@ fn deep_nesting_and_long_strings_end_in_a_short_error() {
     let deep = 100_000;
     assert!(error(&"[".repeat(deep)).contains("invalid type: sequence"));
     assert!(error(&"{\"linux\":".repeat(deep)).contains("EOF while parsing"));
-    let seccomp = format!(
-        "{{\"linux\": {{\"seccomp\": {{\"x\": {}",
+    let offsets = format!(
+        "{{\"linux\": {{\"timeOffsets\": {{\"x\": {}",
         "[{\"x\":".repeat(deep)
     );
-    assert!(!error(&seccomp).is_empty());
-    let seccomp = format!("{{\"linux\": {{\"seccomp\": {}", "{\"x\":".repeat(deep));
-    assert!(error(&seccomp).contains("recursion limit exceeded"));
+    assert!(!error(&offsets).is_empty());
+    let offsets = format!("{{\"linux\": {{\"timeOffsets\": {}", "{\"x\":".repeat(deep));
+    assert!(error(&offsets).contains("recursion limit exceeded"));
     // What nobody knows is skipped without a stack, however deep it is: runc, too, takes 10,000 levels.
     let unknown = format!("{{\"x\": {}{}}}", "[".repeat(deep), "]".repeat(deep));
     assert_eq!(error(&unknown), "ociVersion: must be given");

@@ -4,6 +4,7 @@
 mod json_text;
 mod meaning;
 mod refused;
+mod seccomp;
 
 use serde_json::Value;
 

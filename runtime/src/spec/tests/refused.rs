@@ -203,11 +203,6 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
             json!({"initial": "0"}),
             json!({"initial": ""}),
         ),
-        (
-            "/linux/seccomp",
-            json!({"defaultAction": "SCMP_ACT_ALLOW"}),
-            json!({}),
-        ),
         ("/linux/uidMappings", json!([{"size": 1}]), json!([])),
         ("/linux/gidMappings", json!([{"size": 1}]), json!([])),
         (
