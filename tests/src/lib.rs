@@ -8,6 +8,7 @@
 //! uses, so tests run in parallel, as threads (`cargo test`) or as processes (nextest). Dropping a container deletes
 //! it by force, then looks for what was left over: processes, cgroups, mounts, state. Leftovers fail the test.
 
+mod agent;
 mod bundle;
 mod config;
 mod container;
@@ -16,6 +17,7 @@ mod pty;
 mod runtime;
 mod tempdir;
 
+pub use agent::{Agent, Answer, receive};
 pub use bundle::{APPLETS, Bundle, find_busybox};
 pub use config::Config;
 pub use container::Container;

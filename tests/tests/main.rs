@@ -14,6 +14,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod races;
+mod seccomp;
 mod security;
 mod sysctl;
 mod tty;

@@ -30,9 +30,6 @@ pub enum Error {
     /// The same, told by init to a starter.
     #[error("unable to start container process: {0}")]
     Start(sync_model::WireError),
-    /// Init died while it was starting.
-    #[error("unable to start container process: container init {0}")]
-    Died(sync_model::Death),
     /// A kernel call of this process.
     #[error("{what}: {source}")]
     Sys {

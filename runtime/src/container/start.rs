@@ -38,7 +38,9 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
         match outcome(&mut driver)? {
             Outcome::Executed => return Ok(()),
             Outcome::Failed(error) => return Err(Error::Start(error)),
-            Outcome::PeerDied { death, .. } => return Err(Error::Died(death)),
+            Outcome::PeerDied { death, .. } => {
+                return Err(creator::Error::died_at_exec(death).into());
+            }
             Outcome::NotAccepted => {}
             other => return Err(creator::Error::Ended(other).into()),
         }

@@ -86,6 +86,20 @@ impl<W: Watch> Watch for Option<W> {
     }
 }
 
+impl Error {
+    /// Init died between the start's acceptance and the execve.
+    pub fn died_at_exec(death: Death) -> Self {
+        Self::Died {
+            death,
+            doing: AT_EXEC,
+            hint: hint(death),
+        }
+    }
+}
+
+/// What init is at between `Starting` and its execve.
+const AT_EXEC: &str = "executing the program";
+
 impl<O: Watch> Creator<O> {
     /// A creator whose init has just been started.
     pub fn new(wire: Wire, observer: O) -> Self {
@@ -187,7 +201,7 @@ impl<O: Watch> Creator<O> {
     }
 
     fn until_executed(&mut self) -> Result<(), Error> {
-        self.doing = "executing the program";
+        self.doing = AT_EXEC;
         self.expect(|message| matches!(message, Message::Starting))?;
         loop {
             match self.driver.receive()? {

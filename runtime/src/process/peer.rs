@@ -53,7 +53,23 @@ impl Peer {
     pub fn death(&self) -> Death {
         match pidfd::try_wait(self.pidfd(), true) {
             Ok(Some(status)) => death_of(status),
-            _ => Death::Unknown,
+            // Another's child, as for `start`.
+            _ => self.zombie().unwrap_or(Death::Unknown),
+        }
+    }
+
+    /// What /proc says of a dead process that its parent has not reaped yet; proc_pid_stat(5), field 52.
+    fn zombie(&self) -> Option<Death> {
+        let stat = std::fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        // Not reaped up to here, so it is what was read.
+        pidfd::send_signal(self.pidfd(), 0).ok()?;
+        let last = stat.rsplit(|byte| *byte == b' ').next()?.trim_ascii_end();
+        let status: i32 = std::str::from_utf8(last).ok()?.parse().ok()?;
+        match (status & 0x7f, status >> 8) {
+            // Also what is shown to those who may not know.
+            (0, 0) => None,
+            (0, code) => Some(Death::Exited(code)),
+            (signal, _) => Some(Death::Killed(signal)),
         }
     }
 

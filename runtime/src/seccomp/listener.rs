@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -18,7 +19,7 @@ use super::Listener;
 use crate::sys;
 
 /// How long an agent may take to accept, and to read, in seconds.
-pub const PATIENCE_S: u16 = 10;
+pub const PATIENCE_S: u16 = 5;
 
 /// The agent could not be given the descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,7 +161,12 @@ impl Agent {
         let descriptors = [notify.as_raw_fd()];
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let (mut rest, mut with): (&[u8], &[_]) = (&json, &rights);
+        let begin = Instant::now();
         while !rest.is_empty() {
+            if begin.elapsed().as_secs() >= PATIENCE_S.into() {
+                // A part was taken, and then no more.
+                return Err(failed(Errno::EAGAIN));
+            }
             let sent = sendmsg::<UnixAddr>(
                 self.socket.as_raw_fd(),
                 &[IoSlice::new(rest)],

@@ -1,0 +1,150 @@
+//! A seccomp agent: it waits on `listenerPath` for a notify descriptor, and answers what the kernel asks it.
+
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use libseccomp::{ScmpNotifReq, ScmpNotifResp, ScmpNotifRespFlags, ScmpSyscall};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde_json::Value;
+
+use crate::TempDir;
+use crate::host::{HANG, readable};
+
+/// What an agent says of a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Do it.
+    Continue,
+    /// It failed with this errno.
+    Error(i32),
+    /// It succeeded, which is a lie.
+    Pretend,
+}
+
+/// An agent in a thread of the test.
+#[derive(Debug)]
+pub struct Agent {
+    dir: TempDir,
+    listener: UnixListener,
+}
+
+/// An agent that has got its descriptor.
+#[derive(Debug)]
+pub struct Served {
+    /// The container process state.
+    pub state: Value,
+    /// The names of the calls that it was asked about.
+    pub asked: Vec<String>,
+}
+
+impl Agent {
+    /// Listens; nobody is accepted yet.
+    pub fn new() -> Self {
+        let dir = TempDir::new("agent");
+        let listener = UnixListener::bind(dir.path().join("sock")).expect("bind");
+        Self { dir, listener }
+    }
+
+    /// For `listenerPath`.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("sock")
+    }
+
+    /// Waits for a connection.
+    pub fn accept(&self) -> UnixStream {
+        assert!(
+            readable(self.listener.as_fd(), HANG),
+            "nobody came to {}",
+            self.path().display()
+        );
+        self.listener.accept().expect("accept").0
+    }
+
+    /// Serves one container in a thread, until its last process is gone.
+    pub fn serve(self, answer: impl Fn(&str) -> Answer + Send + 'static) -> JoinHandle<Served> {
+        std::thread::spawn(move || {
+            let (state, notify) = receive(&self.accept());
+            let mut asked = Vec::new();
+            while let Some(request) = next(&notify) {
+                let name = ScmpSyscall::get_name(request.data.syscall).unwrap_or_default();
+                let reply = match answer(&name) {
+                    Answer::Continue => {
+                        ScmpNotifResp::new_continue(request.id, ScmpNotifRespFlags::empty())
+                    }
+                    Answer::Pretend => {
+                        ScmpNotifResp::new_val(request.id, 0, ScmpNotifRespFlags::empty())
+                    }
+                    Answer::Error(errno) => {
+                        ScmpNotifResp::new_error(request.id, -errno, ScmpNotifRespFlags::empty())
+                    }
+                };
+                asked.push(name);
+                // Who asked may have died.
+                let _ = reply.respond(notify.as_raw_fd());
+            }
+            Served { state, asked }
+        })
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One message: the state, and the notify descriptor beside it.
+pub fn receive(stream: &UnixStream) -> (Value, OwnedFd) {
+    let mut text = Vec::new();
+    let mut notify = None;
+    loop {
+        let mut piece = vec![0; 64 << 10];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        assert!(readable(stream.as_fd(), HANG), "the state does not come");
+        let got = recvmsg(
+            stream,
+            &mut [IoSliceMut::new(&mut piece)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+        .expect("recvmsg");
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                notify = fds.last();
+            }
+        }
+        text.extend_from_slice(&piece[..got.bytes]);
+        if got.bytes == 0 || serde_json::from_slice::<Value>(&text).is_ok() {
+            break;
+        }
+    }
+    let state = serde_json::from_slice(&text)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&text)));
+    (state, notify.expect("no descriptor came with the state"))
+}
+
+/// The next question; `None`: nobody is left to ask.
+fn next(notify: &OwnedFd) -> Option<ScmpNotifReq> {
+    loop {
+        let mut fds = [PollFd::new(notify, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => panic!("poll: {e}"),
+        }
+        let [fd] = fds;
+        if fd.revents().contains(PollFlags::IN) {
+            // Who asked may have died meanwhile.
+            if let Ok(request) = ScmpNotifReq::receive(notify.as_raw_fd()) {
+                return Some(request);
+            }
+        } else if fd.revents().contains(PollFlags::HUP) {
+            return None;
+        }
+    }
+}

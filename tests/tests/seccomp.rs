@@ -1,0 +1,644 @@
+//! `linux.seccomp` in containers that run: what a program sees of its filter, what a filter does to init, and the agent
+//! behind a filter with a listener.
+
+use std::time::{Duration, Instant};
+
+use integration::{Agent, Answer, Container, is_ours, need_root, receive, skip, this_test};
+use serde_json::{Value, json};
+
+/// A container that runs a script under this profile.
+fn under(profile: Value, script: &str) -> Container {
+    Container::new(|c| {
+        c.set("/linux/seccomp", profile).sh(script);
+    })
+}
+
+/// Everything is allowed but what the entry says.
+fn but(entry: Value) -> Value {
+    json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [entry]})
+}
+
+fn on(names: &[&str], action: &str) -> Value {
+    but(json!({"names": names, "action": action}))
+}
+
+/// What runc 1.1.5 does not have.
+fn only_ours(why: &str) -> bool {
+    if is_ours() {
+        return true;
+    }
+    skip(&this_test(), why);
+    false
+}
+
+#[test]
+fn each_action_as_a_program_sees_it() {
+    need_root!();
+    for (entry, code, words) in [
+        (
+            json!({"action": "SCMP_ACT_ERRNO"}),
+            1,
+            "Operation not permitted",
+        ),
+        (
+            json!({"action": "SCMP_ACT_ERRNO", "errnoRet": 123}),
+            1,
+            "No medium found",
+        ),
+        (json!({"action": "SCMP_ACT_ERRNO", "errnoRet": 0}), 0, ""),
+        // Without a tracer.
+        (
+            json!({"action": "SCMP_ACT_TRACE"}),
+            1,
+            "Function not implemented",
+        ),
+        (json!({"action": "SCMP_ACT_LOG"}), 0, ""),
+        (json!({"action": "SCMP_ACT_ALLOW"}), 0, ""),
+        (json!({"action": "SCMP_ACT_KILL"}), 159, "Bad system call"),
+        (
+            json!({"action": "SCMP_ACT_KILL_THREAD"}),
+            159,
+            "Bad system call",
+        ),
+        (
+            json!({"action": "SCMP_ACT_KILL_PROCESS"}),
+            159,
+            "Bad system call",
+        ),
+        (json!({"action": "SCMP_ACT_TRAP"}), 159, "Bad system call"),
+    ] {
+        let mut entry = entry;
+        entry["names"] = json!(["no_such_call", "mkdir", "mkdirat"]);
+        let c = under(but(entry.clone()), "mkdir /dev/shm/d; exit $?");
+        let out = c.run().exits(code);
+        assert!(out.stderr.contains(words), "{entry}\n{out}");
+    }
+}
+
+/// The default action, for a program of which all calls are listed: what the list leaves out gets it.
+#[test]
+fn the_default_action_with_its_errno() {
+    need_root!();
+    let c = under(
+        json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["mkdir"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["rmdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5}]}),
+        "mkdir /dev/shm/d && rmdir /dev/shm/d",
+    );
+    let out = c.run().exits(1);
+    assert!(
+        out.stderr.contains("I/O error") || out.stderr.contains("Input/output error"),
+        "{out}"
+    );
+}
+
+#[test]
+fn every_operator() {
+    need_root!();
+    // chmod's second argument is the mode.
+    for (op, value, value_two, caught) in [
+        ("EQ", 0o600, 0, vec!["600"]),
+        ("NE", 0o600, 0, vec!["400", "601", "777"]),
+        ("LT", 0o600, 0, vec!["400"]),
+        ("LE", 0o600, 0, vec!["400", "600"]),
+        ("GE", 0o600, 0, vec!["600", "601", "777"]),
+        ("GT", 0o600, 0, vec!["601", "777"]),
+        ("MASKED_EQ", 0o200, 0o200, vec!["600", "601", "777"]),
+        ("MASKED_EQ", 0o001, 0, vec!["400", "600"]),
+    ] {
+        let c = under(
+            but(
+                json!({"names": ["chmod", "fchmodat"], "action": "SCMP_ACT_ERRNO", "args": [
+                {"index": if cfg!(target_arch = "x86_64") { 1 } else { 2 },
+                 "op": format!("SCMP_CMP_{op}"), "value": value, "valueTwo": value_two}]}),
+            ),
+            "touch /dev/shm/f; for m in 400 600 601 777; do chmod $m /dev/shm/f 2>/dev/null || echo $m; done",
+        );
+        let out = c.run().ok();
+        assert_eq!(out.lines(), caught, "{op}\n{out}");
+    }
+}
+
+/// ftruncate's length has 64 bits: both halves count.
+#[test]
+fn arguments_are_64_bits_wide() {
+    need_root!();
+    let sizes = "for s in 1 4294967296 4294967297 8589934593; do \
+                 busybox truncate -s $s /dev/shm/f 2>/dev/null || echo $s; done";
+    for (op, value, value_two, caught) in [
+        ("EQ", (1_u64 << 32) + 1, 0, vec!["4294967297"]),
+        ("GT", 1 << 32, 0, vec!["4294967297", "8589934593"]),
+        ("LE", 1 << 32, 0, vec!["1", "4294967296"]),
+        (
+            "MASKED_EQ",
+            1 << 32,
+            1_u64 << 32,
+            vec!["4294967296", "4294967297"],
+        ),
+    ] {
+        let args = json!([{"index": 1, "op": format!("SCMP_CMP_{op}"), "value": value, "valueTwo": value_two}]);
+        let c = under(
+            but(json!({"names": ["ftruncate"], "action": "SCMP_ACT_ERRNO", "args": args})),
+            sizes,
+        );
+        let out = c.run().ok();
+        assert_eq!(out.lines(), caught, "{op}\n{out}");
+    }
+}
+
+/// Of different arguments all conditions must hold; of the same argument any of them.
+#[test]
+fn conditions_of_one_entry() {
+    need_root!();
+    if !cfg!(target_arch = "x86_64") {
+        return skip(&this_test(), "chmod is a system call of x86_64");
+    }
+    let modes = "touch /dev/shm/f; for m in 400 600 777; do chmod $m /dev/shm/f 2>/dev/null || echo $m; done";
+    let entry =
+        |args: Value| but(json!({"names": ["chmod"], "action": "SCMP_ACT_ERRNO", "args": args}));
+    let both = json!([{"index": 1, "op": "SCMP_CMP_GE", "value": 0o600}, {"index": 0, "op": "SCMP_CMP_EQ", "value": 0}]);
+    assert!(under(entry(both), modes).run().ok().lines().is_empty());
+    let both = json!([{"index": 1, "op": "SCMP_CMP_GE", "value": 0o600}, {"index": 0, "op": "SCMP_CMP_NE", "value": 0}]);
+    assert_eq!(under(entry(both), modes).run().ok().lines(), ["600", "777"]);
+    let either = json!([{"index": 1, "op": "SCMP_CMP_EQ", "value": 0o400}, {"index": 1, "op": "SCMP_CMP_EQ", "value": 0o777}]);
+    let out = under(entry(either), modes).run().ok();
+    assert_eq!(out.lines(), ["400", "777"]);
+    if is_ours() {
+        out.says("alternatives");
+    }
+}
+
+/// One filter, and the capabilities and the user that the config asks for, with and without no_new_privs.
+#[test]
+fn what_the_kernel_says_of_the_process() {
+    need_root!();
+    for (user, nnp) in [(0, true), (0, false), (1000, true), (1000, false)] {
+        let c = Container::new(|c| {
+            c.set("/linux/seccomp", on(&["mkdir"], "SCMP_ACT_ERRNO"))
+                .set("/process/noNewPrivileges", nnp)
+                .set("/process/user/uid", user)
+                .caps(&["CAP_KILL"])
+                .args(&[
+                    "grep",
+                    "-E",
+                    "^(Seccomp|Cap|NoNewPrivs|SigBlk|SigIgn)",
+                    "/proc/self/status",
+                ]);
+        });
+        let out = c.run().ok();
+        let value = |field: &str| {
+            let line = out.lines().into_iter().find(|line| line.starts_with(field));
+            line.and_then(|line| line.split_whitespace().nth(1))
+                .unwrap_or("-")
+                .to_owned()
+        };
+        assert_eq!(value("Seccomp:"), "2", "{out}");
+        assert_eq!(value("Seccomp_filters:"), "1", "{out}");
+        assert_eq!(value("NoNewPrivs:"), if nnp { "1" } else { "0" }, "{out}");
+        for set in ["CapEff:", "CapPrm:", "CapBnd:", "CapInh:", "CapAmb:"] {
+            assert_eq!(
+                u64::from_str_radix(&value(set), 16),
+                Ok(1 << 5),
+                "{set}\n{out}"
+            );
+        }
+        assert_eq!(value("SigBlk:"), "0000000000000000", "{out}");
+    }
+}
+
+#[test]
+fn flags() {
+    need_root!();
+    if !only_ours("1.1.5 knows no flags") {
+        return;
+    }
+    let speculation = "grep Speculation_Store_Bypass: /proc/self/status";
+    for flags in [
+        Value::Null,
+        json!([]),
+        json!([
+            "SECCOMP_FILTER_FLAG_TSYNC",
+            "SECCOMP_FILTER_FLAG_LOG",
+            "SECCOMP_FILTER_FLAG_SPEC_ALLOW"
+        ]),
+    ] {
+        let mut profile = on(&["mkdir"], "SCMP_ACT_ERRNO");
+        if !flags.is_null() {
+            profile["flags"] = flags;
+        }
+        under(profile, speculation).run().ok();
+    }
+    let mut profile = on(&["mkdir"], "SCMP_ACT_ERRNO");
+    profile["flags"] = json!(["SECCOMP_FILTER_FLAG_NO"]);
+    let c = under(profile, "true");
+    c.run()
+        .refused("seccomp flag SECCOMP_FILTER_FLAG_NO is not known to runc");
+    c.nothing_left();
+}
+
+/// What cannot become a filter is refused before there is anything.
+#[test]
+fn what_is_refused() {
+    need_root!();
+    let mut listener = on(&["write"], "SCMP_ACT_NOTIFY");
+    listener["listenerPath"] = json!("/nobody");
+    for (profile, words) in [
+        (
+            json!({"defaultAction": "SCMP_ACT_NO"}),
+            "string SCMP_ACT_NO is not a valid action for seccomp",
+        ),
+        (
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_NO"]}),
+            "string SCMP_ARCH_NO is not a valid arch for seccomp",
+        ),
+        (
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_LOG",
+                "args": [{"index": 0, "op": "SCMP_CMP_NO", "value": 1}]}]}),
+            "string SCMP_CMP_NO is not a valid operator for seccomp",
+        ),
+        (
+            on(&[""], "SCMP_ACT_LOG"),
+            "empty string is not a valid syscall",
+        ),
+        (on(&["mkdir"], "SCMP_ACT_NOTIFY"), "listenerPath is not set"),
+        (
+            listener,
+            "SCMP_ACT_NOTIFY cannot be used for the write syscall",
+        ),
+        (
+            json!({"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/nobody"}),
+            "SCMP_ACT_NOTIFY cannot be used as default action",
+        ),
+    ] {
+        let c = under(profile, "true");
+        c.run().refused(words);
+        c.nothing_left();
+    }
+    if !is_ours() {
+        return;
+    }
+    let args: Vec<Value> = (0..5000_u64)
+        .map(|n| {
+            json!({"names": ["chmod"], "action": "SCMP_ACT_LOG", "args": [
+            {"index": n % 6, "op": "SCMP_CMP_MASKED_EQ", "value": (n << 33) + 1, "valueTwo": n}]})
+        })
+        .collect();
+    let c = under(
+        json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": args}),
+        "true",
+    );
+    c.run().refused("the kernel takes 4096");
+    c.nothing_left();
+}
+
+/// A profile that names nothing but what a small static program needs: init needs no more than the execve of it.
+#[test]
+fn a_profile_need_not_allow_what_only_init_needs() {
+    need_root!();
+    if !only_ours("runc's init needs openat, close, futex and more") {
+        return;
+    }
+    let own = [
+        "execve",
+        "brk",
+        "arch_prctl",
+        "set_tid_address",
+        "set_robust_list",
+        "rseq",
+        "prlimit64",
+        "readlink",
+        "readlinkat",
+        "getrandom",
+        "mprotect",
+        "getuid",
+        "prctl",
+        "exit_group",
+    ];
+    for nnp in [true, false] {
+        let c = Container::new(|c| {
+            c.set(
+                "/linux/seccomp",
+                json!({"defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": [
+                    {"names": own, "action": "SCMP_ACT_ALLOW"},
+                    {"names": if nnp { vec![] } else { vec!["capset"] }, "action": "SCMP_ACT_ALLOW"}]}),
+            )
+            .set("/process/noNewPrivileges", nnp)
+            .args(&["true"]);
+        });
+        c.run().ok();
+        c.create().ok();
+        c.start().ok();
+        assert_eq!(c.wait(), Some(0), "nnp {nnp}");
+        c.delete().ok();
+    }
+}
+
+/// runc issue 5087: init that is killed by the filter. The command says so at once, and nothing hangs.
+#[test]
+fn a_filter_that_kills_init() {
+    need_root!();
+    if !only_ours("1.1.5 hangs") {
+        return;
+    }
+    let words = "container init was killed by SIGSYS while it was at: executing the program: its seccomp filter";
+    for action in ["KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP"] {
+        for (call, nnp) in [("execve", true), ("execve", false), ("capset", false)] {
+            let c = Container::new(|c| {
+                c.set("/linux/seccomp", on(&[call], &format!("SCMP_ACT_{action}")))
+                    .set("/process/noNewPrivileges", nnp)
+                    .args(&["true"]);
+            });
+            let begin = Instant::now();
+            c.run().refused(words);
+            assert!(begin.elapsed() < Duration::from_secs(2), "{action} {call}");
+            c.nothing_left();
+            c.run_with(&["--detach"]).refused(words);
+            c.nothing_left();
+            c.create().ok();
+            let begin = Instant::now();
+            c.start().refused(words);
+            assert!(begin.elapsed() < Duration::from_secs(2), "{action} {call}");
+            assert_eq!(c.status(), "stopped");
+            c.delete().ok();
+            c.nothing_left();
+        }
+    }
+}
+
+/// The calls by which runc's init gets to its program are not ours to make under the filter: the program is executed.
+#[test]
+fn a_filter_that_would_kill_another_init() {
+    need_root!();
+    if !only_ours("1.1.5 hangs") {
+        return;
+    }
+    for call in [
+        "write",
+        "close",
+        "futex",
+        "exit_group",
+        "sendto",
+        "recvfrom",
+        "poll",
+        "accept4",
+        "openat",
+        "rt_sigaction",
+    ] {
+        for action in ["KILL", "ERRNO"] {
+            let c = Container::new(|c| {
+                c.set("/linux/seccomp", on(&[call], &format!("SCMP_ACT_{action}")))
+                    .args(&["true"]);
+            });
+            let begin = Instant::now();
+            let out = c.run();
+            let killed = call == "exit_group" && action == "KILL";
+            assert_eq!(
+                out.code,
+                if killed { 159 } else { 0 },
+                "{call} {action}\n{out}"
+            );
+            c.create().ok();
+            c.start().ok();
+            assert!(begin.elapsed() < Duration::from_secs(4), "{call} {action}");
+            c.wait();
+            c.delete().ok();
+            c.nothing_left();
+        }
+    }
+}
+
+/// Init that may not speak any more: its end is told by its creator, with what it was at.
+#[test]
+fn a_filter_that_silences_init() {
+    need_root!();
+    if !only_ours("1.1.5 hangs") {
+        return;
+    }
+    for (calls, words) in [
+        // It can still say why.
+        (&["execve"][..], "exec /bin/true: operation not permitted"),
+        (
+            &["execve", "sendto", "exit_group"],
+            "exec /bin/true: operation not permitted",
+        ),
+        (
+            &["execve", "write"],
+            "container init exited with code 1 while it was at: executing the program: its seccomp filter",
+        ),
+    ] {
+        let c = Container::new(|c| {
+            c.set("/linux/seccomp", on(calls, "SCMP_ACT_ERRNO"))
+                .args(&["/bin/true"]);
+        });
+        c.run().refused(words);
+        c.nothing_left();
+        c.create().ok();
+        let out = c.start();
+        assert_eq!(out.code, 1, "{out}");
+        if !calls.contains(&"write") {
+            out.says(words);
+        }
+        c.wait();
+        c.delete().ok();
+    }
+}
+
+/// A profile with a listener at `agent`, who is asked about these calls.
+fn notify(agent: &Agent, names: &[&str]) -> Value {
+    let mut profile = on(names, "SCMP_ACT_NOTIFY");
+    profile["listenerPath"] = json!(agent.path());
+    profile["listenerMetadata"] = json!("meta \"data\"");
+    profile
+}
+
+#[test]
+fn an_agent_gets_the_state_and_decides() {
+    need_root!();
+    for nnp in [true, false] {
+        let agent = Agent::new();
+        let c = under(
+            notify(&agent, &["mkdir", "rmdir"]),
+            "mkdir /dev/shm/d; mkdir /dev/shm/e && echo made; rmdir /dev/shm/e && echo gone; test -d /dev/shm/e && echo there",
+        )
+        .with_config(|c| {
+            c.set("/process/noNewPrivileges", nnp)
+                .set("/annotations", json!({"a": "b"}));
+        });
+        let calls = std::sync::atomic::AtomicU32::new(0);
+        let agent = agent.serve(move |call| {
+            match (
+                call,
+                calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            ) {
+                ("mkdir", 0) => Answer::Error(123),
+                ("mkdir", _) => Answer::Continue,
+                _ => Answer::Pretend,
+            }
+        });
+        let out = c.run();
+        assert!(out.stderr.contains("No medium found"), "{out}");
+        assert_eq!(out.lines(), ["made", "gone", "there"], "{out}");
+        let served = agent.join().unwrap();
+        assert_eq!(served.asked, ["mkdir", "mkdir", "rmdir"]);
+        let state = served.state;
+        assert_eq!(state["fds"], json!(["seccompFd"]), "{state}");
+        assert_eq!(state["metadata"], "meta \"data\"");
+        assert!(state["ociVersion"].is_string() && state["state"]["ociVersion"].is_string());
+        assert!(state["pid"].as_u64().unwrap() > 1, "{state}");
+        assert_eq!(state["pid"], state["state"]["pid"]);
+        assert_eq!(state["state"]["id"], c.id);
+        assert_eq!(state["state"]["status"], "creating");
+        assert_eq!(state["state"]["bundle"], c.bundle.path().to_str().unwrap());
+        assert_eq!(state["state"]["annotations"]["a"], "b");
+    }
+}
+
+#[test]
+fn an_agent_for_a_container_that_is_created_first() {
+    need_root!();
+    let agent = Agent::new();
+    let c = under(notify(&agent, &["mkdir"]), "mkdir /dev/shm/d");
+    let agent = agent.serve(|_| Answer::Error(123));
+    c.create().ok();
+    assert_eq!(c.status(), "created");
+    c.start().ok();
+    assert_eq!(c.wait(), Some(1));
+    c.delete().ok();
+    let served = agent.join().unwrap();
+    assert_eq!(served.asked, ["mkdir"]);
+}
+
+#[test]
+fn an_agent_that_is_not_there() {
+    need_root!();
+    let path = {
+        let agent = Agent::new();
+        agent.path()
+    };
+    let mut profile = on(&["mkdir"], "SCMP_ACT_NOTIFY");
+    profile["listenerPath"] = json!(path);
+    let c = under(profile.clone(), "true");
+    let words = format!(
+        "failed to connect with seccomp agent specified in the seccomp profile: dial unix {}: connect: no such file or directory",
+        path.display()
+    );
+    c.run().refused(&words);
+    c.nothing_left();
+    if is_ours() {
+        profile["listenerPath"] = json!(format!("/{}", "x".repeat(200)));
+        let c = under(profile, "true");
+        c.run().refused("failed to connect with seccomp agent");
+        c.nothing_left();
+    }
+}
+
+/// Whoever closes the descriptor has decided: the kernel says ENOSYS from then on.
+#[test]
+fn an_agent_that_leaves() {
+    need_root!();
+    let agent = Agent::new();
+    let c = under(notify(&agent, &["mkdir"]), "mkdir /dev/shm/d; exit $?");
+    let thread = std::thread::spawn(move || drop(receive(&agent.accept())));
+    c.create().ok();
+    thread.join().unwrap();
+    let out = c.start().ok();
+    assert_eq!(c.wait(), Some(1), "{out}");
+    c.delete().ok();
+}
+
+/// Init's own calls are asked about as well. An agent that lets them pass does not disturb.
+#[test]
+fn an_agent_that_is_asked_about_all_that_init_does() {
+    need_root!();
+    if !only_ours("other calls") {
+        return;
+    }
+    for nnp in [true, false] {
+        let agent = Agent::new();
+        let c = under(
+            notify(
+                &agent,
+                &[
+                    "read",
+                    "close",
+                    "capset",
+                    "poll",
+                    "ppoll",
+                    "accept4",
+                    "recvfrom",
+                    "sendto",
+                    "rt_sigaction",
+                    "rt_sigprocmask",
+                    "signalfd4",
+                    "execve",
+                    "exit_group",
+                    "prlimit64",
+                ],
+            ),
+            "true",
+        )
+        .with_config(|c| {
+            c.set("/process/noNewPrivileges", nnp);
+        });
+        let agent = agent.serve(|_| Answer::Continue);
+        c.create().ok();
+        c.start().ok();
+        assert_eq!(c.wait(), Some(0));
+        c.delete().ok();
+        let asked = agent.join().unwrap().asked;
+        assert!(asked.iter().any(|call| call == "execve"), "{asked:?}");
+    }
+}
+
+/// An agent that does not answer what it is asked about init: the command ends by itself, says who, and nothing is left.
+#[test]
+fn an_agent_that_never_answers() {
+    need_root!();
+    if !only_ours("1.1.5 waits for ever") {
+        return;
+    }
+    for (call, nnp) in [
+        ("read", true),
+        ("close", true),
+        ("capset", false),
+        ("execve", true),
+    ] {
+        let agent = Agent::new();
+        let words = format!(
+            "the seccomp agent at {} has not answered",
+            agent.path().display()
+        );
+        let c = under(notify(&agent, &[call]), "true").with_config(|c| {
+            c.set("/process/noNewPrivileges", nnp);
+        });
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let held = receive(&agent.accept());
+            let _ = wait.recv();
+            drop(held);
+        });
+        c.run().refused(&words);
+        c.nothing_left();
+        drop(done);
+        thread.join().unwrap();
+    }
+}
+
+/// An agent that accepts and does not read, and more to say than a socket holds.
+#[test]
+fn an_agent_that_never_reads() {
+    need_root!();
+    if !only_ours("1.1.5 waits for ever") {
+        return;
+    }
+    let agent = Agent::new();
+    let words = format!(
+        "cannot send the seccomp notify descriptor to the agent at {}",
+        agent.path().display()
+    );
+    let c = under(notify(&agent, &["mkdir"]), "true").with_config(|c| {
+        c.set("/annotations", json!({"a": "x".repeat(1 << 20)}));
+    });
+    c.create().refused(&words);
+    c.nothing_left();
+}
