@@ -116,6 +116,17 @@ impl Flags {
     pub const WAIT_KILLABLE_RECV: u32 = 32;
 }
 
+impl Flags {
+    /// Does the running kernel know them?
+    pub fn takes(self) -> bool {
+        let with = match self.0 & Self::WAIT_KILLABLE_RECV {
+            0 => 0,
+            _ => Self::NEW_LISTENER,
+        };
+        crate::sys::seccomp::takes(Self(self.0 | with))
+    }
+}
+
 /// Who gets the notify descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {

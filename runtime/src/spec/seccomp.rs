@@ -342,13 +342,9 @@ fn flags(list: Option<Vec<Str<'_>>>) -> error::Result<Flags> {
     };
     let mut flags = 0;
     for flag in list {
-        flags |= match flag.strip_prefix("SECCOMP_FILTER_FLAG_") {
-            // All threads of the process: init has but one.
-            Some("TSYNC") => 0,
-            Some("LOG") => Flags::LOG,
-            Some("SPEC_ALLOW") => Flags::SPEC_ALLOW,
-            Some("WAIT_KILLABLE_RECV") => Flags::WAIT_KILLABLE_RECV,
-            _ => {
+        flags |= match flag_bits(&flag) {
+            Some(bits) => bits,
+            None => {
                 return Err(Error::refused(format!(
                     "seccomp flag {} is not known to runc",
                     &*flag
@@ -357,4 +353,23 @@ fn flags(list: Option<Vec<Str<'_>>>) -> error::Result<Flags> {
         };
     }
     Ok(Flags(flags))
+}
+
+/// A flag by its name.
+fn flag_bits(name: &str) -> Option<u32> {
+    Some(match name.strip_prefix("SECCOMP_FILTER_FLAG_")? {
+        // All threads of the process: init has but one.
+        "TSYNC" => 0,
+        "LOG" => Flags::LOG,
+        "SPEC_ALLOW" => Flags::SPEC_ALLOW,
+        "WAIT_KILLABLE_RECV" => Flags::WAIT_KILLABLE_RECV,
+        _ => return None,
+    })
+}
+
+/// Those of [`FLAGS`] that the running kernel takes.
+pub fn supported_flags() -> impl Iterator<Item = &'static str> {
+    FLAGS
+        .split(' ')
+        .filter(|name| flag_bits(name).is_some_and(|bits| Flags(bits).takes()))
 }

@@ -36,6 +36,21 @@ pub fn load(filter: &Filter) -> Result<Option<OwnedFd>> {
     Ok(Some(unsafe { OwnedFd::from_raw_fd(rc as i32) }))
 }
 
+/// Does the kernel take filters with these flags? Nothing is loaded: it looks at the flags before it looks for the program.
+pub fn takes(flags: Flags) -> bool {
+    let nothing = std::ptr::null::<libc::sock_fprog>();
+    // SAFETY: a null program is EFAULT, after the flags were found good (EINVAL, or ENOSYS, otherwise).
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags.0,
+            nothing,
+        )
+    };
+    rc < 0 && nix::errno::Errno::last() == nix::errno::Errno::EFAULT
+}
+
 /// A copy of another process's descriptor (pidfd_getfd(2)), close-on-exec.
 ///
 /// # Errors
@@ -48,4 +63,18 @@ pub fn fetch(pidfd: BorrowedFd<'_>, number: u32) -> Result<OwnedFd> {
     }
     // SAFETY: a new descriptor, which fits an int.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_asked_for_without_a_filter() {
+        assert!(takes(Flags(0)));
+        assert!(takes(Flags(Flags::LOG | Flags::SPEC_ALLOW)));
+        assert!(!takes(Flags(1 << 31)));
+        // The kernel's own rule: only with a listener.
+        assert!(!takes(Flags(Flags::WAIT_KILLABLE_RECV)));
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{SPEC_VERSION, VERSION};
 use crate::log::push_json;
+use crate::seccomp::Arch;
 use crate::spec;
 
 /// `linux.namespaces`: those that can be created.
@@ -61,6 +62,12 @@ pub fn features() -> String {
         .map(|name| format!("CAP_{name}"))
         .collect();
     let capabilities: Vec<&str> = capabilities.iter().map(String::as_str).collect();
+    let actions: Vec<&str> = spec::seccomp::ACTIONS.split(' ').collect();
+    let operators: Vec<&str> = spec::seccomp::OPERATORS.split(' ').collect();
+    let mut archs = Arch::ALL.map(Arch::oci_name);
+    archs.sort_unstable();
+    let known_flags: Vec<&str> = spec::seccomp::FLAGS.split(' ').collect();
+    let supported_flags: Vec<&str> = spec::seccomp::supported_flags().collect();
     let object = Object(&[
         ("ociVersionMin", Text("1.0.0")),
         ("ociVersionMax", Text(SPEC_VERSION)),
@@ -81,7 +88,17 @@ pub fn features() -> String {
                         ("rdma", Bool(true)),
                     ]),
                 ),
-                ("seccomp", off()),
+                (
+                    "seccomp",
+                    Object(&[
+                        ("enabled", Bool(true)),
+                        ("actions", List(&actions)),
+                        ("operators", List(&operators)),
+                        ("archs", List(&archs)),
+                        ("knownFlags", List(&known_flags)),
+                        ("supportedFlags", List(&supported_flags)),
+                    ]),
+                ),
                 ("apparmor", off()),
                 ("selinux", off()),
                 ("intelRdt", off()),
