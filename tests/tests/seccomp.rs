@@ -168,6 +168,34 @@ fn conditions_of_one_entry() {
     }
 }
 
+/// Docker's default profile: an ordinary script does not notice, and what it forbids is forbidden.
+#[test]
+fn dockers_default_profile() {
+    need_root!();
+    let text = include_str!("../seccomp-profiles/docker.json");
+    let profile: Value = serde_json::from_str(text).unwrap();
+    for nnp in [false, true] {
+        let c = under(
+            profile.clone(),
+            "set -e; cd /dev/shm; mkdir d; echo one two > d/f; cut -d' ' -f2 < d/f | tr t T; ls d | wc -l; \
+             ln -s f d/l; cat d/l; mv d/f d/g; rm -r d; sleep 0 & wait; kill -0 $$; stat -c %a /; \
+             unshare -U true 2>&1 || echo refused",
+        )
+        .with_config(|c| {
+            c.set("/process/noNewPrivileges", nnp).caps(&[
+                "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
+                "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+                "CAP_AUDIT_WRITE",
+            ]);
+        });
+        let out = c.run().ok();
+        let lines = out.lines();
+        assert_eq!(lines[..3], ["Two", "1", "one two"], "{out}");
+        assert_eq!(lines.last(), Some(&"refused"), "{out}");
+        assert!(out.stdout.contains("Operation not permitted"), "{out}");
+    }
+}
+
 /// One filter, and the capabilities and the user that the config asks for, with and without no_new_privs.
 #[test]
 fn what_the_kernel_says_of_the_process() {
