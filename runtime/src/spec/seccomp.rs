@@ -29,7 +29,7 @@ object! {
     /// The section.
     Seccomp<'de> {
         default_action: Str<'de> = "defaultAction",
-        default_errno_ret: u64 = "defaultErrnoRet",
+        default_errno_ret: u32 = "defaultErrnoRet",
         architectures: Vec<Str<'de>> = "architectures",
         flags: Vec<Str<'de>> = "flags",
         listener_path: Str<'de> = "listenerPath",
@@ -42,7 +42,7 @@ object! {
     Entry<'de> {
         names: Names = "names",
         action: Str<'de> = "action",
-        errno_ret: u64 = "errnoRet",
+        errno_ret: u32 = "errnoRet",
         args: Vec<Arg<'de>> = "args",
     }
 }
@@ -248,7 +248,7 @@ impl Rules {
 }
 
 /// An action by its name; `errno` is the number that goes with it, `field` its field in the section.
-fn action(field: impl Into<String>, name: &str, errno: Option<u64>) -> error::Result<Action> {
+fn action(field: impl Into<String>, name: &str, errno: Option<u32>) -> error::Result<Action> {
     let number = || match errno {
         None => Ok(EPERM),
         Some(number) => u16::try_from(number).map_err(|_| {

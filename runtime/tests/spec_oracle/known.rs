@@ -25,6 +25,10 @@ pub enum Known {
     Array,
     /// A NUL byte.
     Nul,
+    /// An empty name of a system call, which runc refuses.
+    NoName,
+    /// A seccomp section without a default action and without rules: runc does not look at the rest.
+    Unasked,
     /// A terminal's size is 16 bits to the kernel.
     ConsoleSize,
 }
@@ -52,6 +56,16 @@ fn only_we_accept(error: &str, document: &Value) -> Option<Known> {
     {
         return Some(Known::Unsigned);
     }
+    let seccomp = &document["linux"]["seccomp"];
+    let says = |field: &str| {
+        let value = &seccomp[field];
+        !value.is_null()
+            && value.as_str() != Some("")
+            && value.as_array().is_none_or(|list| !list.is_empty())
+    };
+    if seccomp.is_object() && !says("defaultAction") && !says("syscalls") {
+        return Some(Known::Unasked);
+    }
     None
 }
 
@@ -60,11 +74,14 @@ fn only_they_accept(error: &str) -> Option<Known> {
     if error.contains("invalid type: sequence, expected an object") {
         return Some(Known::Array);
     }
-    if error.contains("type: invalid type: map, expected a string") {
+    if error.contains(": invalid type: map, expected a string") {
         return Some(Known::EnumAsMap);
     }
     if error.contains("linux.resources.hugepageLimits") && error.contains("expected u64") {
         return Some(Known::Unsigned);
+    }
+    if error.contains("empty string is not a valid syscall") {
+        return Some(Known::NoName);
     }
     if error.contains("NUL byte") {
         return Some(Known::Nul);

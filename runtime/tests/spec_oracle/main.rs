@@ -6,6 +6,7 @@
 mod change;
 mod known;
 mod meaning;
+mod seccomp;
 
 use change::{Change, apply, changes, pointers};
 use known::{Known, compare};
@@ -39,6 +40,16 @@ fn full() -> Value {
             "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount", "path": ""}],
             "devices": [{"path": "/dev/x", "type": "c", "major": 1, "minor": 2, "fileMode": 384, "uid": 5, "gid": 6}],
             "rootfsPropagation": "rslave", "maskedPaths": ["/m"], "readonlyPaths": ["/r"],
+            "seccomp": {
+                "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 5, "architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_MIPS"],
+                "flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"], "listenerPath": "/l", "listenerMetadata": "m",
+                "syscalls": [
+                    {"names": ["mkdir", "no_such_call"], "action": "SCMP_ACT_ALLOW"},
+                    {"names": ["chmod"], "action": "SCMP_ACT_TRACE", "errnoRet": 7, "args": [
+                        {"index": 1, "value": 2, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}, {"index": 0, "value": 2, "op": "SCMP_CMP_NE"}]},
+                    {"names": ["chdir"], "action": "SCMP_ACT_NOTIFY"},
+                ],
+            },
             "resources": {
                 "devices": [{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"}],
                 "memory": {"limit": 1, "reservation": 2, "swap": 3, "kernel": 4, "kernelTCP": 5, "swappiness": 6,
@@ -165,6 +176,16 @@ fn known_differences_are_there() {
             format!("{resources}/devices/0/type"),
             json!({"a": null}),
             Known::EnumAsMap,
+        ),
+        (
+            "/linux/seccomp/syscalls/0/names/0".to_owned(),
+            json!(""),
+            Known::NoName,
+        ),
+        (
+            "/linux/seccomp".to_owned(),
+            json!({"flags": ["what"]}),
+            Known::Unasked,
         ),
         ("/root".to_owned(), json!(["rootfs", true]), Known::Array),
         ("/process/args/0".to_owned(), json!("a\0b"), Known::Nul),

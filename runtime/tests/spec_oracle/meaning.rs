@@ -53,6 +53,7 @@ pub fn ours(plan: &Plan) -> Value {
             &resources.block_io.write_iops],
         "hugepages": resources.hugepages, "class": resources.net_class_id, "priorities": resources.net_priorities,
         "rdma": resources.rdma, "unified": resources.unified,
+        "seccomp": plan.seccomp.as_ref().map(crate::seccomp::ours),
     })
 }
 
@@ -236,6 +237,7 @@ pub fn theirs(spec: &Spec) -> Value {
             .into_iter().map(|(device, limits)| json!([device, limits[0], limits[1]])).collect::<Vec<_>>(),
         "unified": sorted(resources.iter().flat_map(|resources| resources.unified()).flatten().map(|(key, value)|
             (key.clone(), json!(value))).collect()),
+        "seccomp": linux.seccomp().as_ref().map(crate::seccomp::theirs),
     })
 }
 
