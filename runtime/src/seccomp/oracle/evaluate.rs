@@ -48,8 +48,9 @@ pub fn answers(profile: &Profile, data: &Data) -> Vec<u32> {
 /// Is the call newer than the profile? runc answers such calls itself, in front of libseccomp's filter: a program that
 /// sees ENOSYS falls back to an older call, one that sees EPERM gives up.
 pub fn enosys(profile: &Profile, data: &Data) -> bool {
-    // A profile that lets unknown calls through is left alone; so is one that says ENOSYS anyway.
-    if let Action::Allow | Action::Log | Action::Trace(_) | ENOSYS = profile.default_action {
+    // A profile that lets unknown calls through is left alone. (runc means to leave one alone, too, whose default is ENOSYS,
+    // but compares that with the wrong number.)
+    if let Action::Allow | Action::Log | Action::Trace(_) = profile.default_action {
         return false;
     }
     // runc looks at the bit, where libseccomp compares: they differ for 0x8000_0000 and above.

@@ -4,5 +4,13 @@
 //! and libseccomp's filter, built as runc builds it, on the same interpreter (in tests only).
 
 mod evaluate;
+mod inputs;
+#[cfg(test)]
+mod libseccomp;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod three;
 
 pub use evaluate::{answers, enosys, evaluate};
+pub use inputs::{Random, inputs};
