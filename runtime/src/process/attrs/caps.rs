@@ -70,7 +70,7 @@ pub fn drop_bounding(plan: &Capabilities, status: &Status) -> Result<(), Error> 
 }
 
 /// Sets effective, permitted, inheritable and ambient set. `uid` is the user that the process has by now; what is in `keep`
-/// stays effective besides, until [`settle`].
+/// stays permitted besides, for [`raise`].
 ///
 /// Returns the ambient capabilities that could not be raised: runc warns of them and goes on.
 ///
@@ -78,7 +78,7 @@ pub fn drop_bounding(plan: &Capabilities, status: &Status) -> Result<(), Error> 
 /// [`Error::Capabilities`] names what is asked for and not to be had.
 pub fn apply(plan: &Capabilities, uid: u32, status: &Status, keep: u64) -> Result<u64, Error> {
     kernel::capset(kernel::Sets {
-        effective: plan.effective | keep,
+        effective: plan.effective,
         permitted: plan.permitted | keep,
         inheritable: plan.inheritable,
     })
@@ -100,17 +100,21 @@ pub fn apply(plan: &Capabilities, uid: u32, status: &Status, keep: u64) -> Resul
     Ok(failed | plan.ambient & !possible)
 }
 
-/// Lets go of what [`apply`] kept: the plan's sets, and nothing else.
+/// Makes effective what [`apply`] kept. Nothing has to be given back: execve(2) computes the program's sets from the bounding,
+/// the inheritable and the ambient one, not from those that are permitted or effective before it (capabilities(7)).
 ///
 /// # Errors
 /// [`Error::Capabilities`]
-pub fn settle(plan: &Capabilities) -> Result<(), Error> {
+pub fn raise(plan: &Capabilities, kept: u64) -> Result<(), Error> {
     kernel::capset(kernel::Sets {
-        effective: plan.effective,
-        permitted: plan.permitted,
+        effective: plan.effective | kept,
+        permitted: plan.permitted | kept,
         inheritable: plan.inheritable,
     })
-    .map_err(|source| Error::Capabilities { source, missing: 0 })
+    .map_err(|source| Error::Capabilities {
+        source,
+        missing: kept,
+    })
 }
 
 /// Finds what made the kernel say no.

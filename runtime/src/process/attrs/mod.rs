@@ -45,7 +45,7 @@ pub fn no_new_privileges(plan: &ProcessPlan) -> Result<(), Error> {
 
 /// Turns init into the plan's user with the plan's capabilities, in the plan's directory, and finds the program: runc's order.
 ///
-/// `keep`: a set of capabilities that stay, permitted and effective, until [`caps::settle`].
+/// `keep`: a set of capabilities that stay permitted, for [`caps::raise`].
 /// `status` is init's own, read before it left the host's mounts. `is_console`: the standard streams are the container's own pty.
 /// `may_setgroups`: see [`creds::switch`].
 ///

@@ -28,8 +28,8 @@ pub struct Exec {
     few_files: Option<Rlimit>,
     /// The filter, until it is loaded.
     filter: Option<Filter>,
-    /// What is to be given back once it is loaded: without no_new_privs only CAP_SYS_ADMIN may load it.
-    then: Option<Capabilities>,
+    /// The program's sets, which CAP_SYS_ADMIN is kept beside: without no_new_privs only that may load a filter.
+    privilege: Option<Capabilities>,
 }
 
 /// The bit of `CAP_SYS_ADMIN`.
@@ -41,7 +41,7 @@ pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<
     let process = &plan.process;
     let asked = process.capabilities.unwrap_or_default();
     let privileged = filter.is_some() && !process.no_new_privileges;
-    let (keep, then) = match privileged && asked.effective & SYS_ADMIN == 0 {
+    let (keep, privilege) = match privileged && asked.effective & SYS_ADMIN == 0 {
         true => (SYS_ADMIN, Some(asked)),
         false => (0, None),
     };
@@ -68,7 +68,7 @@ pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<
         status: *status,
         few_files,
         filter,
-        then,
+        privilege,
     })
 }
 
@@ -103,6 +103,9 @@ impl Exec {
     pub fn load(&mut self) -> Result<Option<OwnedFd>, Failure> {
         match self.filter.take() {
             Some(filter) => {
+                if let Some(asked) = &self.privilege {
+                    attrs::caps::raise(asked, SYS_ADMIN).at(Step::Seccomp)?;
+                }
                 // A line would be one more call that the filter may forbid.
                 log::hush();
                 load::load(&filter).at(Step::Seccomp)
@@ -111,21 +114,9 @@ impl Exec {
         }
     }
 
-    /// Lets go of what only [`Exec::load`] needed.
-    ///
-    /// # Errors
-    /// The kernel's, or the filter's, refusal.
-    pub fn settle(&mut self) -> Result<(), Failure> {
-        match self.then.take() {
-            Some(capabilities) => attrs::caps::settle(&capabilities).at(Step::Capabilities),
-            None => Ok(()),
-        }
-    }
-
     /// Becomes the program. Returns only with what failed.
     ///
-    /// The filter is loaded last of all: whatever the profile forbids, init needs no more of it than capset(2), without
-    /// no_new_privs, and execve(2).
+    /// The filter is loaded last of all: whatever the profile forbids, init needs no more of it than execve(2).
     pub fn execute(&mut self) -> Failure {
         if let Some(limit) = &self.few_files
             && let Err(error) = attrs::rlimits(std::slice::from_ref(limit))
@@ -135,7 +126,7 @@ impl Exec {
         if let Err(error) = signal::reset_for_exec(&self.status) {
             return Failure::new(Step::Exec, &error);
         }
-        if let Err(failure) = self.load().and_then(|_| self.settle()) {
+        if let Err(failure) = self.load() {
             return failure;
         }
         let Err(errno) = execve(&self.program, &self.args, &self.env);
