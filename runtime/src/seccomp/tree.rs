@@ -20,32 +20,50 @@ pub fn tree<K: Ord>(code: &mut Code<K>, line: &[Stretch]) -> Target {
         // A line without stretches does not occur; it would end nowhere, so: the safe end.
         [] => Target::Ret(0),
         [only] => only.target,
-        _ => match dots(line) {
-            Some(base) => {
-                let mut next = base;
-                for index in (1..line.len()).step_by(2).rev() {
-                    next = code.branch(Test::Eq, line[index].start, line[index].target, next);
-                }
-                next
+        _ if is_few(line) => few(code, line),
+        _ => {
+            let mut middle = line.len() / 2;
+            if is_single(line, middle) {
+                // Not between a single number and what is around it: on both sides that would be a stretch.
+                middle += 1;
             }
-            None => {
-                let middle = line.len() / 2;
-                let right = tree(code, &line[middle..]);
-                let left = tree(code, &line[..middle]);
-                code.branch(Test::Ge, line[middle].start, right, left)
-            }
-        },
+            let right = tree(code, &line[middle..]);
+            let left = tree(code, &line[..middle]);
+            code.branch(Test::Ge, line[middle].start, right, left)
+        }
     }
 }
 
-/// Where the line goes but for a few single numbers in it; `None`: it is not of that kind.
-fn dots(line: &[Stretch]) -> Option<Target> {
-    let base = line.first()?.target;
-    let odd = line.len() % 2 == 1 && line.len() / 2 <= FEW;
-    let mut pairs = line.get(1..)?.chunks_exact(2);
-    (odd && pairs
-        .all(|pair| pair[1].target == base && pair[0].start.checked_add(1) == Some(pair[1].start)))
-    .then_some(base)
+/// Is this stretch one number, with the same before and behind it?
+fn is_single(line: &[Stretch], index: usize) -> bool {
+    match line.get(index.wrapping_sub(1)..=index + 1) {
+        Some([before, one, behind]) => {
+            before.target == behind.target && one.start.checked_add(1) == Some(behind.start)
+        }
+        _ => false,
+    }
+}
+
+/// Is all of the line one thing, but for a few single numbers, and perhaps its end?
+fn is_few(line: &[Stretch]) -> bool {
+    line.len() / 2 <= FEW
+        && (1..line.len().saturating_sub(1))
+            .step_by(2)
+            .all(|odd| is_single(line, odd))
+}
+
+fn few<K: Ord>(code: &mut Code<K>, line: &[Stretch]) -> Target {
+    let [first, .., last] = line else {
+        return Target::Ret(0);
+    };
+    let mut next = first.target;
+    if line.len() % 2 == 0 {
+        next = code.branch(Test::Ge, last.start, last.target, next);
+    }
+    for odd in (1..line.len() - 1).step_by(2).rev() {
+        next = code.branch(Test::Eq, line[odd].start, line[odd].target, next);
+    }
+    next
 }
 
 /// Appends to a line that is being built in ascending order; a stretch that goes where the one before goes is none.
