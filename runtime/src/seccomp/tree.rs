@@ -57,7 +57,7 @@ fn few<K: Ord>(code: &mut Code<K>, line: &[Stretch]) -> Target {
         return Target::Ret(0);
     };
     let mut next = first.target;
-    if line.len() % 2 == 0 {
+    if line.len().is_multiple_of(2) {
         next = code.branch(Test::Ge, last.start, last.target, next);
     }
     for odd in (1..line.len() - 1).step_by(2).rev() {
