@@ -65,6 +65,24 @@ impl Agent {
         self.listener.accept().expect("accept").0
     }
 
+    /// Accepts everybody and reads nothing, until what is returned is called.
+    pub fn hold(self) -> impl FnOnce() {
+        let Self { dir, listener } = self;
+        let ear = listener.try_clone().expect("dup");
+        let thread = std::thread::spawn(move || {
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = listener.accept() {
+                held.push(stream);
+            }
+        });
+        move || {
+            // accept(2) ends with an error then.
+            rustix::net::shutdown(&ear, rustix::net::Shutdown::Both).expect("shutdown");
+            thread.join().expect("the agent");
+            drop(dir);
+        }
+    }
+
     /// Serves one container in a thread, until its last process is gone.
     pub fn serve(self, answer: impl Fn(&str) -> Answer + Send + 'static) -> JoinHandle<Served> {
         std::thread::spawn(move || {

@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use integration::{Container, Output, is_ours, need_root, skip, wait_until};
+use integration::{Agent, Container, Output, is_ours, need_root, skip, wait_until};
+use serde_json::json;
 
 fn has_strace() -> bool {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
@@ -85,14 +86,34 @@ fn killed_at(c: &Container, (name, n): &(String, u32), args: &[&str]) -> bool {
 #[test]
 fn create_killed_at_every_system_call() {
     need!("create_killed_at_every_system_call");
-    let c = Container::sleeping();
+    killed_everywhere(&Container::sleeping());
+}
+
+/// The same with a filter whose notify descriptor goes to an agent: no init may wait for an answer that will not come.
+#[test]
+fn create_with_an_agent_killed_at_every_system_call() {
+    need!("create_with_an_agent_killed_at_every_system_call");
+    let agent = Agent::new();
+    let c = Container::sleeping().with_config(|g| {
+        g.set(
+            "/linux/seccomp",
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": agent.path(),
+                "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}),
+        );
+    });
+    let stop = agent.hold();
+    killed_everywhere(&c);
+    stop();
+}
+
+fn killed_everywhere(c: &Container) {
     let bundle = c.bundle.path().to_str().unwrap().to_owned();
     let args = ["create", "--bundle", &bundle, &c.id];
-    let calls = calls(&c, &args);
+    let calls = calls(c, &args);
     c.call(&["delete", "--force"]).ok();
     let mut deaths = 0;
     for n in &calls {
-        deaths += u32::from(killed_at(&c, n, &args));
+        deaths += u32::from(killed_at(c, n, &args));
         let state = c.call(&["state"]);
         if state.code != 0 {
             // No record: nothing may be left but its directory, and an init that is still dying may not stay.
@@ -315,6 +336,47 @@ fn init_killed_at_its_steps() {
     }
     assert!(hit > 6, "most of the steps are taken: {hit}");
     println!("init: killed at {hit} steps");
+}
+
+/// S9: a filter that cannot be loaded is an error, and an init that dies of it a death that is told.
+#[test]
+fn without_its_filter_nothing_is_executed() {
+    need!("without_its_filter_nothing_is_executed");
+    for (inject, words) in [
+        (
+            "error=ENOMEM",
+            "unable to init seccomp: error loading seccomp filter into kernel: ",
+        ),
+        ("error=EINVAL", "this kernel does not know one of its flags"),
+        (
+            "signal=KILL",
+            "container init was killed by SIGKILL while it was at: executing the program",
+        ),
+    ] {
+        for nnp in [true, false] {
+            let c = Container::sh("echo ran").with_config(|g| {
+                g.set("/process/noNewPrivileges", nnp).set(
+                    "/linux/seccomp",
+                    json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}),
+                );
+            });
+            let bundle = c.bundle.path().to_str().unwrap();
+            let inject = format!("inject=seccomp:{inject}:when=1");
+            let out = traced(
+                &c,
+                &["-f", "-e", "trace=seccomp", "-e", &inject],
+                &["run", "--bundle", bundle, &c.id],
+            )
+            .exits(1)
+            .says(words);
+            assert!(!out.stdout.contains("ran"), "{out}");
+            assert!(
+                wait_until(|| c.leftovers().is_empty()),
+                "{:#?}",
+                c.leftovers()
+            );
+        }
+    }
 }
 
 /// S9: any step of init that fails is an error with the step's cause, not a container with less isolation.

@@ -19,7 +19,7 @@ use crate::state::{Dir, Id};
 pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
     let dir = Dir::open(&globals.root, id)?;
     // Whoever comes second sees its connection end, looks again, and then says what it sees.
-    for _ in 0..3 {
+    for wait_ms in [1, 4, 16, 64, 250_u8] {
         let seen = Seen::look(&dir)?;
         lifecycle::start(&seen.evidence)
             .map_err(|refusal| Error::Refused(refusal.text(id.as_str())))?;
@@ -30,7 +30,10 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
         let connection =
             gate::knock(dir.as_fd()).map_err(Error::sys("cannot reach the start gate"))?;
         let Some(connection) = connection else {
-            // Its init still holds the gate, but listens to nobody: it belongs to a `run`.
+            // Its init still holds the gate, but listens to nobody: it belongs to a `run`, or it is within its execve, where the
+            // kernel lets go of the one a moment after the other.
+            init.is_dead(wait_ms)
+                .map_err(Error::sys("cannot look at init"))?;
             continue;
         };
         let mut driver = Driver::new(Wire::to_init(connection, init), Starter::new(), ());
