@@ -65,6 +65,20 @@ impl Agent {
         self.listener.accept().expect("accept").0
     }
 
+    /// A connection, if there is room for one more that waits to be accepted.
+    pub fn try_connect(&self) -> Option<OwnedFd> {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .expect("socket");
+        let address = SocketAddrUnix::new(self.path()).expect("a path");
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => Some(socket),
+            Err(rustix::io::Errno::AGAIN) => None,
+            Err(e) => panic!("connect: {e}"),
+        }
+    }
+
     /// Accepts everybody and reads nothing, until what is returned is called.
     pub fn hold(self) -> impl FnOnce() {
         let Self { dir, listener } = self;

@@ -15,6 +15,7 @@ mod namespaces;
 mod process;
 mod races;
 mod seccomp;
+mod seccomp_agent;
 mod security;
 mod sysctl;
 mod tty;
