@@ -1,8 +1,9 @@
 //! What a command line asks for, parsed: the border between `cli` (text) and the operations of this module.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
+
+use sync_model::lifecycle::Status;
 
 use crate::state::Id;
 
@@ -85,40 +86,6 @@ pub struct CreateArgs {
     pub explain: bool,
     /// `--trace`: write the handshake's events to this file, for a trace viewer.
     pub trace: Option<PathBuf>,
-}
-
-/// What the kernel says that a container is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Its creator has not finished.
-    Creating,
-    /// Waits at the start gate.
-    Created,
-    /// The user's program was executed, and lives.
-    Running,
-    /// Frozen.
-    Paused,
-    /// Its process is gone.
-    Stopped,
-}
-
-impl Status {
-    /// The spec's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Status::Creating => "creating",
-            Status::Created => "created",
-            Status::Running => "running",
-            Status::Paused => "paused",
-            Status::Stopped => "stopped",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }
 
 /// One container, as `state` and `list` show it.

@@ -9,6 +9,7 @@ use std::path::Path;
 use sync_model::{Features, Level};
 
 use super::terminal::Terminal;
+use super::delete::PATIENCE;
 use super::{CreateArgs, Error, Globals};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
@@ -366,11 +367,9 @@ impl<'a> Making<'a> {
         if !init.is_dead(200).unwrap_or(true) && self.has_cgroups {
             let _ = cgroup::kill_all(&self.cgroups);
         }
-        for _ in 0..100 {
-            if init.is_dead(100).unwrap_or(true) {
-                let _ = pidfd::wait(init.pidfd(), false);
-                return;
-            }
+        if init.dies_within(PATIENCE).unwrap_or(true) {
+            let _ = pidfd::wait(init.pidfd(), false);
+            return;
         }
         tracing::warn!("container init {} does not die", init.pid());
     }

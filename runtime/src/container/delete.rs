@@ -18,7 +18,7 @@ use crate::state::{self, Dir, Id, Record};
 use crate::sys::pidfd;
 
 /// How long a killed process may take to die, and a creator to notice: as runc.
-const PATIENCE: Duration = Duration::from_millis(PATIENCE_MS as u64);
+pub(super) const PATIENCE: Duration = Duration::from_millis(PATIENCE_MS as u64);
 const PATIENCE_MS: u16 = 10_000;
 
 /// `delete`
@@ -107,16 +107,13 @@ fn kill(record: &Record) -> Result<(), Error> {
     // Whether it was seen frozen or not: somebody may have frozen it since, and it would not die. If this fails and was
     // needed, the wait says so.
     let _ = cgroup::thaw(&paths(record));
-    let deadline = Instant::now() + PATIENCE;
-    while !init
-        .is_dead(100)
+    match init
+        .dies_within(PATIENCE)
         .map_err(Error::sys("cannot wait for init"))?
     {
-        if Instant::now() > deadline {
-            return Err(Error::StillRunning);
-        }
+        true => Ok(()),
+        false => Err(Error::StillRunning),
     }
-    Ok(())
 }
 
 /// Removes everything that the record names, the record last: a `delete` that dies half-way can be repeated.

@@ -10,10 +10,12 @@ mod start;
 mod terminal;
 mod view;
 
-pub use args::{CreateArgs, Globals, LogFormat, Rootless, StateView, Status};
+pub use args::{CreateArgs, Globals, LogFormat, Rootless, StateView};
 pub use create::{create, run};
 pub use delete::delete;
 pub use error::Error;
 pub use kill::kill;
 pub use start::start;
 pub use view::{Listed, list, state};
+
+pub use sync_model::lifecycle::Status;

@@ -22,7 +22,7 @@ pub struct Listed {
 pub fn state(globals: &Globals, id: &Id) -> Result<StateView, Error> {
     let dir = Dir::open(&globals.root, id)?;
     let seen = Seen::look(&dir)?;
-    let status = status_of(&seen);
+    let status = lifecycle::status(&seen.evidence);
     let Some(record) = seen.record else {
         return Err(state::Error::NotFound.into());
     };
@@ -53,19 +53,9 @@ fn one(globals: &Globals, id: &Id) -> Result<Option<StateView>, Error> {
         Err(error) => return Err(error.into()),
     };
     let seen = Seen::look(&dir)?;
-    let status = status_of(&seen);
+    let status = lifecycle::status(&seen.evidence);
     let owner = dir.owner()?;
     Ok(seen.record.map(|record| view(record, status, owner)))
-}
-
-fn status_of(seen: &Seen) -> Status {
-    match lifecycle::status(&seen.evidence) {
-        lifecycle::Status::Creating => Status::Creating,
-        lifecycle::Status::Created => Status::Created,
-        lifecycle::Status::Running => Status::Running,
-        lifecycle::Status::Paused => Status::Paused,
-        lifecycle::Status::Stopped => Status::Stopped,
-    }
 }
 
 fn view(record: Record, status: Status, owner: u32) -> StateView {

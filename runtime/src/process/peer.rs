@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -132,6 +133,22 @@ impl Peer {
     /// Is the kernel taking it apart, or done with that?
     fn is_dying(&self) -> Result<bool> {
         Ok(proc_stat(self.pid)?.is_none_or(|stat| stat.is_dead()))
+    }
+
+    /// Does it die within `patience`? For one that was sent SIGKILL: a signal that interrupts the wait does not end it.
+    ///
+    /// # Errors
+    /// The errno of poll.
+    pub fn dies_within(&self, patience: Duration) -> Result<bool> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.is_dead(100)? {
+                return Ok(true);
+            }
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+        }
     }
 
     /// Is it dead, at the latest after so long?

@@ -62,7 +62,7 @@ fn push_state(out: &mut String, view: &StateView, layout: Layout, owner: &str) {
     };
     let texts_before = [("ociVersion", view.oci_version.as_str()), ("id", &view.id)];
     let texts_after = [
-        ("status", view.status.as_str()),
+        ("status", view.status.name()),
         ("bundle", &view.bundle),
         ("rootfs", &view.rootfs),
         ("created", &view.created),
@@ -137,7 +137,7 @@ pub fn table(views: &[StateView]) -> String {
     let pids: Vec<String> = views.iter().map(|v| v.pid.to_string()).collect();
     let cells = |at: usize| -> [&str; 5] {
         let v: &StateView = &views[at];
-        [&v.id, &pids[at], v.status.as_str(), &v.bundle, &v.created]
+        [&v.id, &pids[at], v.status.name(), &v.bundle, &v.created]
     };
     let mut widths = HEAD.map(str::len);
     for at in 0..views.len() {
