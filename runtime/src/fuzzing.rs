@@ -220,3 +220,36 @@ fn texts(plan: &Plan) -> impl Iterator<Item = &String> {
 pub fn mountinfo(data: &[u8]) {
     crate::cgroup::parse::fuzz_mountinfo(data);
 }
+
+/// A profile of `linux.seccomp` from anywhere: no panic, a filter that the kernel would take and no longer than promised,
+/// and the answers of the rules to calls at their edges. (libseccomp is asked by the tests: it is too slow for this.)
+pub fn seccomp_compile(data: &[u8]) {
+    use crate::seccomp::interpret::Program;
+    use crate::seccomp::{Error, Filter, at_most, compile, oracle};
+
+    let (profile, seed) = oracle::from_bytes(data);
+    let filter = match compile(&profile) {
+        Ok(filter) => filter,
+        Err(Error::TooLong(length)) => {
+            assert!(length > Filter::MAX && at_most(&profile) >= length);
+            return;
+        }
+        Err(error) => {
+            let mut actions = profile.rules.iter().map(|rule| rule.action);
+            let first = actions.next();
+            assert!(actions.any(|other| Some(other) != first), "{error}");
+            return;
+        }
+    };
+    assert!(filter.program.len() <= at_most(&profile).min(Filter::MAX));
+    assert_eq!(Filter::decode(&filter.encode()).as_ref(), Some(&filter));
+    let program = Program::new(&filter.program).expect("the kernel would take it");
+    oracle::inputs(&profile, seed, 16, |call| {
+        let (answer, _) = program.run(call);
+        let rules = oracle::answers(&profile, call);
+        assert!(
+            rules.contains(&answer),
+            "{answer:x}, not {rules:x?}: {call:x?}, {profile:?}"
+        );
+    });
+}
