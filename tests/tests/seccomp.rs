@@ -296,6 +296,12 @@ fn what_is_refused() {
             json!({"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/nobody"}),
             "SCMP_ACT_NOTIFY cannot be used as default action",
         ),
+        (
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": ["chmod"], "action": "SCMP_ACT_LOG", "args": [{"index": 0, "op": "SCMP_CMP_EQ", "value": 1}]},
+                {"names": ["chmod"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "op": "SCMP_CMP_EQ", "value": 1}]}]}),
+            "error adding seccomp",
+        ),
     ] {
         let c = under(profile, "true");
         c.run().refused(words);

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use sync_model::{Features, Level};
 
-use super::terminal::Terminal;
 use super::delete::PATIENCE;
+use super::terminal::Terminal;
 use super::{CreateArgs, Error, Globals};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
@@ -23,7 +23,7 @@ use crate::process::wire::Wire;
 use crate::process::{gate, pid_file};
 use crate::rootfs::CgroupView;
 use crate::seccomp::listener::{self, Agent, ContainerProcessState};
-use crate::seccomp::{self, Filter, Profile};
+use crate::seccomp::{self, Profile};
 use crate::spec::{self, LoadOptions};
 use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
 use crate::sys::{self, clone, pidfd, signal};
@@ -390,11 +390,11 @@ impl<'a> Making<'a> {
     }
 }
 
-/// The filter of a profile that could be too long for the kernel: to be refused before there is anything. Others are compiled
+/// The filter of a profile that may be refused: before there is anything. Others are compiled
 /// while init is at work.
 fn early(profile: Option<&Profile>) -> Result<Option<Vec<u8>>, Error> {
     match profile {
-        Some(profile) if seccomp::at_most(profile) > Filter::MAX => {
+        Some(profile) if seccomp::may_be_refused(profile) => {
             Ok(Some(seccomp::compile(profile)?.encode()))
         }
         _ => Ok(None),

@@ -8,7 +8,7 @@ use super::args::{Key, cases};
 use super::code::{Code, Target, Test};
 use super::rules::{Decision, Table};
 use super::tree::{Stretch, append, tree};
-use super::{Action, Arch, Filter, Flags, Profile};
+use super::{Action, Arch, Filter, Flags, Profile, Syscall};
 
 /// Why there is no filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,34 @@ pub fn at_most(profile: &Profile) -> usize {
     // more than 512 numbers. A test takes two halves with a mask each, on both ways to a multiplexed call.
     let line = cuts.min(512) * 3 / 2 + profile.rules.len() + tests * 16 + 32;
     16 + profile.architectures.len() * line
+}
+
+/// May [`compile`] refuse it? Cheap to know: such a profile is compiled before anything is made, all others beside init's work.
+pub fn may_be_refused(profile: &Profile) -> bool {
+    at_most(profile) > Filter::MAX || may_contradict(profile)
+}
+
+/// A contradiction is between two actions for one system call.
+fn may_contradict(profile: &Profile) -> bool {
+    let mut actions: Vec<Option<Action>> = vec![None; Syscall::all().count()];
+    let multiplexers = profile.architectures.contains(&Arch::X86);
+    let rules = profile.rules.iter();
+    for rule in rules.filter(|rule| rule.action != profile.default_action) {
+        for syscall in &rule.syscalls {
+            // Its first argument may be another system call's, and have that one's action.
+            let stands_for_others =
+                || !rule.conditions.is_empty() && ["socketcall", "ipc"].contains(&syscall.name());
+            match actions.get_mut(syscall.index()) {
+                Some(Some(action)) if *action != rule.action => return true,
+                Some(action) => *action = Some(rule.action),
+                None => {}
+            }
+            if multiplexers && stands_for_others() {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// The numbers of everything that has this audit architecture.

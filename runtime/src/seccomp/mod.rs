@@ -22,7 +22,7 @@ mod syscalls;
 mod tree;
 
 pub use arch::{Arch, Listed};
-pub use compile::{Error, at_most, compile};
+pub use compile::{Error, at_most, compile, may_be_refused};
 pub use filter::{Filter, Instruction};
 pub use profile::{Action, Condition, Flags, Listener, Op, Profile, Rule};
 pub use syscalls::Syscall;

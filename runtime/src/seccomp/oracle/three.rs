@@ -8,7 +8,7 @@ use super::libseccomp::{Reference, knows};
 use super::random::{Kind, profile, show};
 use super::{answers, inputs};
 use crate::seccomp::interpret::{Data, Program};
-use crate::seccomp::{Arch, Filter, Op, Profile, Syscall, at_most, compile};
+use crate::seccomp::{Arch, Filter, Op, Profile, Syscall, at_most, compile, may_be_refused};
 
 /// What was compared.
 #[derive(Default)]
@@ -92,6 +92,9 @@ fn contradicts_nowhere(profile: &Profile) -> bool {
 fn check(profile: &Profile, seed: u64, tally: &Tally) -> TestCaseResult {
     let fail = |text: String| Err(TestCaseError::fail(format!("{text}\n{}", show(profile))));
     add(&tally.profiles, 1);
+    if compile(profile).is_err() && !may_be_refused(profile) {
+        return fail("we refuse, and did not expect to".to_owned());
+    }
     let theirs = Reference::mended(profile);
     let (ours, theirs) = match (compile(profile), theirs) {
         (Ok(ours), Ok(theirs)) => (ours, Some(theirs)),

@@ -74,6 +74,11 @@ impl Syscall {
         }
     }
 
+    /// Its place in [`Syscall::all`].
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
     /// All of the table, in the order of their names.
     pub fn all() -> impl Iterator<Item = Self> {
         (0u16..).take(COUNT).map(Self)
