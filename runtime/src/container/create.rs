@@ -274,6 +274,9 @@ impl<'a> Making<'a> {
         if and_start {
             creator.wait_executed(agent.as_ref())?;
         }
+        if and_start && self.args.detach {
+            let _ = gate::wait_open(self.dir()?.as_fd());
+        }
         Ok(())
     }
 

@@ -39,7 +39,11 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
         let mut driver = Driver::new(Wire::to_init(connection, init), Starter::new(), ());
         driver.send(&Message::Start).map_err(creator::Error::from)?;
         match outcome(&mut driver)? {
-            Outcome::Executed => return Ok(()),
+            Outcome::Executed => {
+                // The container runs, whatever can be learned of its gate.
+                let _ = gate::wait_open(dir.as_fd());
+                return Ok(());
+            }
             Outcome::Failed(error) => return Err(Error::Start(error)),
             Outcome::PeerDied { death, .. } => {
                 return Err(creator::Error::died_at_exec(death).into());

@@ -8,6 +8,7 @@
 //! creator asks on the wire that it has anyway.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -59,6 +60,25 @@ pub fn make(dir: BorrowedFd<'_>, with_listener: bool) -> Result<Gate> {
         lock: file,
         listener,
     })
+}
+
+/// Waits until nobody holds the gate of a program that has just been executed.
+///
+/// execve lets go of init's descriptors one by one, the last first: who sees the end of its connection may be a moment
+/// ahead of the gate, and a `state` right after `start` must not say `created`. The kernel does it before the program's
+/// first instruction, and there is no event to wait for. If it does not come to an end the container runs all the same.
+///
+/// # Errors
+/// The errno of opening or asking.
+pub fn wait_open(dir: BorrowedFd<'_>) -> Result<()> {
+    const STEP: Duration = Duration::from_micros(50);
+    for _ in 0..20_000 {
+        if !is_held(dir)? {
+            break;
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(())
 }
 
 /// Is the gate held: does init still wait at it, or is it on its way there?
