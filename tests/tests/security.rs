@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 
-use integration::{Container, is_ours, need_root, skip};
+use integration::{Container, is_ours, need_root, skip, this_test};
 use serde_json::json;
 
 /// Tries to get a writable descriptor of what a process executes, from a handle on it, in every way; true when one byte
@@ -290,4 +290,25 @@ fn the_program_is_dumpable_as_usual() {
     );
     let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
     assert!(exe.ends_with("bin/busybox"), "{exe:?}");
+}
+
+/// What init's executable filled in when it was relocated, its tables of functions among it, is read-only afterwards: the
+/// program brings its own start, and the C library's would have seen to that.
+#[test]
+fn the_relocated_data_of_init_is_read_only() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "it is our start that is looked at");
+    }
+    let c = Container::sleeping();
+    c.create().ok();
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", c.pid())).unwrap();
+    // address, permissions, offset, device, inode, name
+    let own: Vec<Vec<&str>> = maps
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .filter(|fields: &Vec<&str>| fields[4] != "0")
+        .collect();
+    let permissions: Vec<&str> = own.iter().map(|fields| fields[1]).collect();
+    assert_eq!(permissions, ["r--p", "r-xp", "r--p", "rw-p"], "{maps}");
 }

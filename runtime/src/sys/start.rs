@@ -11,6 +11,8 @@
 
 use std::ffi::{c_char, c_int, c_long, c_void};
 
+use libc::{Elf64_Ehdr, Elf64_Phdr};
+
 type Strings = *mut *mut c_char;
 type Constructor = extern "C" fn(c_int, Strings, Strings);
 
@@ -22,6 +24,8 @@ unsafe extern "C" {
     static mut __libc_argc: c_int;
     static mut __libc_argv: Strings;
     static _dl_random: *const [usize; 2];
+    static mut _dl_stack_flags: u32;
+    static __ehdr_start: Elf64_Ehdr;
     static __init_array_start: [Constructor; 0];
     static __init_array_end: [Constructor; 0];
     fn _dl_aux_init(auxv: *const c_void);
@@ -108,6 +112,7 @@ unsafe extern "C" fn relocated(argc: c_int, argv: Strings, stack_end: *mut c_voi
         __libc_early_init(true);
         __libc_argc = argc;
         __libc_argv = argv;
+        protect();
         __init_misc(argc, argv, envp);
         let mut constructor = (&raw const __init_array_start).cast::<Constructor>();
         while constructor < (&raw const __init_array_end).cast() {
@@ -115,5 +120,36 @@ unsafe extern "C" fn relocated(argc: c_int, argv: Strings, stack_end: *mut c_voi
             constructor = constructor.add(1);
         }
         exit(main(argc, argv, envp))
+    }
+}
+
+/// What the linker and the relocations filled in is read-only from here on, tables of functions among it (PT_GNU_RELRO); and
+/// stacks of threads are not executable (PT_GNU_STACK), which glibc takes for granted only when it has read it here.
+///
+/// # Safety
+/// The program is relocated and has one thread.
+unsafe fn protect() {
+    const PAGE: usize = 4096;
+    // SAFETY: the linker puts the program headers behind the ELF header, in the first segment; the range is of this program's
+    // own data, which is written by nobody but the relocations. An address that the kernel refuses ends the program.
+    unsafe {
+        let base = &raw const __ehdr_start;
+        let headers: *const Elf64_Phdr = base.byte_add((*base).e_phoff as usize).cast();
+        for header in std::slice::from_raw_parts(headers, (*base).e_phnum.into()) {
+            match header.p_type {
+                libc::PT_GNU_STACK => _dl_stack_flags = header.p_flags,
+                libc::PT_GNU_RELRO => {
+                    let start = base.addr() + header.p_vaddr as usize;
+                    let end = (start + header.p_memsz as usize) & !(PAGE - 1);
+                    let start = base.byte_add((start & !(PAGE - 1)) - base.addr());
+                    let length = end - start.addr();
+                    let refused = libc::mprotect(start.cast_mut().cast(), length, libc::PROT_READ);
+                    if refused != 0 {
+                        exit(127);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 }
