@@ -128,6 +128,7 @@ unsafe extern "C" fn relocated(argc: c_int, argv: Strings, stack_end: *mut c_voi
 ///
 /// # Safety
 /// The program is relocated and has one thread.
+#[allow(clippy::cast_possible_truncation)] // an address has 64 bits here, in ELF headers too
 unsafe fn protect() {
     const PAGE: usize = 4096;
     // SAFETY: the linker puts the program headers behind the ELF header, in the first segment; the range is of this program's
