@@ -1,6 +1,7 @@
 //! How JSON is read: stricter than a derive where runc is, and without copies.
 //!
-//! - Keys match exactly, members that nobody knows are skipped, `null` is the same as absent (Go writes it for empty lists).
+//! - Keys match exactly, or else whatever their case: Go's decoder does that, and with it runc. Members that nobody knows
+//!   are skipped, `null` is the same as absent (Go writes it for empty lists).
 //! - A known member that comes twice is an error: which one counts would be a guess.
 //! - An object is `{...}` only. (A derived `Deserialize` would also take `[...]`, member by member.)
 //! - Strings hold no NUL byte: every one of them ends in a system call or in a file.
@@ -23,6 +24,9 @@ pub(super) trait Object<'de>: Default {
         seen: &mut u64,
         from: &mut A,
     ) -> Result<bool, A::Error>;
+
+    /// The member that `key` is but for its case.
+    fn spelled(key: &str) -> Option<&'static str>;
 }
 
 /// Declares an [`Object`]: `field: Type = "key"`; each field becomes an `Option`.
@@ -58,6 +62,13 @@ macro_rules! object {
                 }
                 Ok(true)
             }
+
+            fn spelled(key: &str) -> Option<&'static str> {
+                $(if key.eq_ignore_ascii_case($key) {
+                    return Some($key);
+                })*
+                None
+            }
         }
         impl<$lt> serde::Deserialize<$lt> for $name {
             fn deserialize<D: serde::Deserializer<$lt>>(from: D) -> Result<Self, D::Error> {
@@ -89,8 +100,17 @@ pub(super) fn read<'de, T: Object<'de>, D: Deserializer<'de>>(from: D) -> Result
             let mut value = T::default();
             let mut seen = 0;
             while let Some(Key(key)) = map.next_key()? {
-                if !value.member(&key, &mut seen, &mut map)? {
-                    map.next_value::<IgnoredAny>()?;
+                if value.member(&key, &mut seen, &mut map)? {
+                    continue;
+                }
+                // To skip what runc obeys would be a container with less than its config asks for.
+                match T::spelled(&key) {
+                    Some(key) => {
+                        value.member(key, &mut seen, &mut map)?;
+                    }
+                    None => {
+                        map.next_value::<IgnoredAny>()?;
+                    }
                 }
             }
             Ok(value)

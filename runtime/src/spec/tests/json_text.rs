@@ -162,9 +162,9 @@ fn deep_nesting_and_long_strings_end_in_a_short_error() {
 }
 
 #[test]
-fn keys_are_exact_and_unknown_ones_ignored() {
+fn unknown_keys_are_ignored() {
     let plan = with(|config| {
-        config["HostName"] = "other".into();
+        config["host_name"] = "other".into();
         config["windows"] = json!({"layerFolders": [1]});
         config["linux"]["x"] = json!([{"y": 1.5e300}]);
         config["process"]["user"]["username"] = "x".into();
@@ -172,6 +172,33 @@ fn keys_are_exact_and_unknown_ones_ignored() {
     })
     .unwrap();
     assert_eq!(plan, with(|_| {}).unwrap());
+}
+
+/// As Go's decoder: what runc obeys must not be skipped, it may be what closes the container.
+#[test]
+fn keys_match_whatever_their_case() {
+    let plan = with(|config| {
+        config.as_object_mut().unwrap().remove("hostname");
+        config["HostName"] = "other".into();
+        let masked = config["linux"]
+            .as_object_mut()
+            .unwrap()
+            .remove("maskedPaths");
+        config["linux"]["MASKEDPATHS"] = masked.unwrap();
+        config["linux"]["seccomp"] = json!({"defaultaction": "SCMP_ACT_ALLOW", "Syscalls": [
+            {"Names": ["mkdir"], "ACTION": "SCMP_ACT_ERRNO"}]});
+    })
+    .unwrap();
+    assert_eq!(plan.init.hostname.as_deref(), Some("other"));
+    assert!(!plan.init.rootfs.masked_paths.is_empty());
+    assert_eq!(plan.seccomp.unwrap().rules.len(), 1);
+    // Which of two is meant cannot be known.
+    let both = with(|config| config["HostName"] = "other".into());
+    assert!(
+        both.unwrap_err()
+            .to_string()
+            .contains("duplicate field `hostname`")
+    );
 }
 
 /// The first field of the wrong type in `text`, as another crate finds it: it watches every step of the reading.
