@@ -24,6 +24,8 @@ pub const FLAGS: &str = "SECCOMP_FILTER_FLAG_TSYNC SECCOMP_FILTER_FLAG_SPEC_ALLO
     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
 /// The errno of an action that names none.
 const EPERM: u16 = 1;
+/// The kernel's largest: it makes this of all that are larger.
+const MAX_ERRNO: u16 = 4095;
 
 object! {
     /// The section.
@@ -249,22 +251,26 @@ impl Rules {
 
 /// An action by its name; `errno` is the number that goes with it, `field` its field in the section.
 fn action(field: impl Into<String>, name: &str, errno: Option<u32>) -> error::Result<Action> {
-    let number = || match errno {
+    let field = field.into();
+    let number = |largest: u16| match errno {
         None => Ok(EPERM),
-        Some(number) => u16::try_from(number).map_err(|_| {
-            Error::invalid(
-                format!("linux.seccomp.{}", field.into()),
-                format!("{number} is larger than 65535"),
-            )
-        }),
+        Some(number) => u16::try_from(number)
+            .ok()
+            .filter(|number| *number <= largest)
+            .ok_or_else(|| {
+                Error::invalid(
+                    format!("linux.seccomp.{field}"),
+                    format!("{number} is larger than {largest}"),
+                )
+            }),
     };
     Ok(match name.strip_prefix("SCMP_ACT_") {
         Some("KILL" | "KILL_THREAD") => Action::KillThread,
         Some("KILL_PROCESS") => Action::KillProcess,
         Some("TRAP") => Action::Trap,
-        Some("ERRNO") => Action::Errno(number()?),
+        Some("ERRNO") => Action::Errno(number(MAX_ERRNO)?),
         Some("NOTIFY") => Action::Notify,
-        Some("TRACE") => Action::Trace(number()?),
+        Some("TRACE") => Action::Trace(number(u16::MAX)?),
         Some("LOG") => Action::Log,
         Some("ALLOW") => Action::Allow,
         // runc's words, here and below.

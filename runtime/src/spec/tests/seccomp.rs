@@ -46,7 +46,7 @@ fn actions_and_their_numbers() {
         ("TRAP", None, Action::Trap),
         ("ERRNO", None, Action::Errno(1)),
         ("ERRNO", Some(0), Action::Errno(0)),
-        ("ERRNO", Some(65535), Action::Errno(65535)),
+        ("ERRNO", Some(4095), Action::Errno(4095)),
         ("TRACE", None, Action::Trace(1)),
         ("TRACE", Some(7), Action::Trace(7)),
         ("LOG", None, Action::Log),
@@ -75,8 +75,8 @@ fn actions_and_their_numbers() {
         "string  is not a valid action for seccomp",
     );
     no(
-        but(json!({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 65536})),
-        "linux.seccomp.syscalls[0].errnoRet: 65536 is larger than 65535",
+        but(json!({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 4096})),
+        "linux.seccomp.syscalls[0].errnoRet: 4096 is larger than 4095",
     );
     no(
         json!({"defaultAction": "SCMP_ACT_TRACE", "defaultErrnoRet": 65536}),
