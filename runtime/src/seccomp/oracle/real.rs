@@ -158,3 +158,70 @@ crate::testing::solo! {
         assert!(status.contains("Seccomp_filters:\t5\n"), "{status}");
     }
 }
+
+/// Compile time, size, and what a call costs under Docker's profile, beside libseccomp: figures for the documentation, not a
+/// test. `ci/bench/seccomp` runs it, on an optimised build.
+#[test]
+#[ignore = "a measurement"]
+fn beside_libseccomp() {
+    use std::time::{Duration, Instant};
+    fn median(mut times: Vec<Duration>) -> f64 {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    }
+    fn timed<T>(rounds: usize, mut make: impl FnMut() -> T) -> (T, f64) {
+        let mut made = make();
+        let times = (0..rounds).map(|_| {
+            let start = Instant::now();
+            made = make();
+            start.elapsed()
+        });
+        let median = median(times.collect());
+        (made, median)
+    }
+    /// In a thread of its own, whom alone the filter binds: microseconds of the load, nanoseconds of a getppid.
+    fn under(program: &[crate::seccomp::Instruction]) -> (f64, f64) {
+        const CALLS: u32 = 200_000;
+        let loads = (0..51).map(|_| {
+            let filter = Filter {
+                flags: crate::seccomp::Flags(crate::seccomp::Flags::SPEC_ALLOW),
+                program: program.to_vec(),
+            };
+            let thread = std::thread::spawn(move || {
+                crate::sys::caps::no_new_privs().expect("no_new_privs");
+                let start = Instant::now();
+                crate::sys::seccomp::load(&filter).expect("a filter");
+                let load = start.elapsed();
+                let start = Instant::now();
+                for _ in 0..CALLS {
+                    std::hint::black_box(std::os::unix::process::parent_id());
+                }
+                (load, start.elapsed())
+            });
+            thread.join().expect("the thread")
+        });
+        let (loads, calls): (Vec<_>, Vec<_>) = loads.unzip();
+        (median(loads), median(calls) * 1e3 / f64::from(CALLS))
+    }
+    let profile = known(&parse(PROFILES[0].1));
+    let (ours, our_time) = timed(501, || compile(&profile).expect("a filter").program);
+    let (linear, linear_time) = timed(51, || {
+        Reference::optimized(&profile, 1).expect("a filter").program
+    });
+    let (tree, tree_time) = timed(51, || {
+        Reference::optimized(&profile, 2).expect("a filter").program
+    });
+    println!("| Docker's profile | compiled, us | instructions | loaded, us | getppid, ns |");
+    println!("|---|---|---|---|---|");
+    for (name, program, time) in [
+        ("ours", &ours, our_time),
+        ("libseccomp", &linear, linear_time),
+        ("libseccomp, binary tree (runc)", &tree, tree_time),
+    ] {
+        let (load, call) = under(program);
+        println!(
+            "| {name} | {time:.0} | {} | {load:.0} | {call:.0} |",
+            program.len()
+        );
+    }
+}
