@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use proptest::test_runner::{Config, TestCaseError, TestCaseResult, TestRunner};
+use proptest::test_runner::{
+    Config, RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner,
+};
 
 use super::libseccomp::{Reference, knows};
 use super::random::{Kind, profile, show};
@@ -174,11 +176,16 @@ fn compare(kind: Kind, usual: u32) {
     let tally = Tally::default();
     let config = Config {
         cases: profiles(usual),
-        max_shrink_iters: 20_000,
+        max_shrink_iters: 3_000,
+        max_shrink_time: 20_000,
         failure_persistence: None,
         ..Config::default()
     };
-    let mut runner = TestRunner::new(config);
+    // The usual run is the same each time; a longer one is new each time.
+    let mut runner = match std::env::var_os("RUNC_RS_SECCOMP_PROFILES") {
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+        Some(_) => TestRunner::new(config),
+    };
     let strategy = (profile(kind, knows), proptest::num::u64::ANY);
     let result = runner.run(&strategy, |(profile, seed)| check(&profile, seed, &tally));
     println!(
