@@ -10,6 +10,7 @@ pub mod explain;
 pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod hooks;
 pub mod log;
 pub mod plan;
 pub mod process;

@@ -20,6 +20,8 @@ pub struct Plan {
     pub cgroup: CgroupPlan,
     /// `linux.seccomp`: the creator compiles it. `None`: no filter.
     pub seccomp: Option<crate::seccomp::Profile>,
+    /// `hooks` that the creator, `start` and `delete` run; init's are in [`InitPlan::hooks`].
+    pub hooks: Hooks,
     /// `annotations`, in key order.
     pub annotations: BTreeMap<String, String>,
     /// What runc would warn of and we warn of too; logged once, at level `warning`.
@@ -41,6 +43,64 @@ pub struct InitPlan {
     pub domainname: Option<String>,
     /// `linux.sysctl` as (path below /proc/sys with `/` separators, value).
     pub sysctl: Vec<(String, String)>,
+    /// `hooks` that init runs.
+    pub hooks: InitHooks,
+}
+
+/// One hook: a program of the host (createContainer, startContainer: as init sees the file system then).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Absolute.
+    pub path: String,
+    /// With `argv[0]`; empty: the path alone.
+    pub args: Vec<String>,
+    /// `None`: that of who runs it, as in runc; init's are given the container's process's.
+    pub env: Option<Vec<String>>,
+    /// Seconds, more than 0. `None`: as long as it takes.
+    pub timeout: Option<u64>,
+}
+
+/// The hooks of the runtime's own namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// `prestart`, deprecated and still used.
+    pub prestart: Vec<Hook>,
+    /// `createRuntime`
+    pub create_runtime: Vec<Hook>,
+    /// For later commands: these are recorded.
+    pub late: LateHooks,
+}
+
+/// The hooks that commands after `create` run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LateHooks {
+    /// `poststart`
+    pub poststart: Vec<Hook>,
+    /// `poststop`
+    pub poststop: Vec<Hook>,
+}
+
+impl LateHooks {
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.poststart.is_empty() && self.poststop.is_empty()
+    }
+}
+
+/// The hooks of the container's namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InitHooks {
+    /// `createContainer`: before pivot_root.
+    pub create_container: Vec<Hook>,
+    /// `startContainer`: before the execve of the program, as its user.
+    pub start_container: Vec<Hook>,
+}
+
+impl InitHooks {
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.create_container.is_empty() && self.start_container.is_empty()
+    }
 }
 
 /// A set of new namespaces; the bits are the kernel's `CLONE_NEW*`.

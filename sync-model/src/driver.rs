@@ -359,6 +359,21 @@ impl<T: Transport, S: States, O: Observer, V: Variation> Driver<T, S, O, V> {
         }
     }
 
+    /// The peer is known to be gone while it is this side's turn: what it said last, or what became of it. Waits for the
+    /// end of the wire.
+    ///
+    /// # Errors
+    /// As [`Driver::receive`].
+    pub fn last_words(
+        &mut self,
+        log: impl FnMut(crate::msg::LogLine),
+    ) -> Result<Outcome, Error<T::Error>> {
+        while self.hangup.is_none() {
+            self.wait(false)?;
+        }
+        self.finish(log)
+    }
+
     fn take(&mut self, message: Message) -> Result<Received, Error<T::Error>> {
         match self.machine.clone().receive(&message) {
             Ok(next) => {

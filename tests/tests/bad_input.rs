@@ -425,16 +425,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
             "uidMappings",
         ),
         (
-            "/hooks",
-            json!({"prestart": [{"path": "/bin/true"}]}),
-            "hooks",
-        ),
-        (
-            "/hooks",
-            json!({"poststop": [{"path": "/bin/true"}]}),
-            "hooks",
-        ),
-        (
             "/process/apparmorProfile",
             json!("docker-default"),
             "apparmorProfile",

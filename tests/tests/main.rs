@@ -9,6 +9,7 @@ mod crash;
 mod differential;
 mod explain;
 mod harness;
+mod hooks;
 mod lifecycle;
 mod mounts;
 mod namespaces;

@@ -10,11 +10,12 @@ use sync_model::{Features, Level};
 
 use super::delete::PATIENCE;
 use super::terminal::Terminal;
-use super::{CreateArgs, Error, Globals};
+use super::{CreateArgs, Error, Globals, hooks};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
 use crate::foreground;
-use crate::plan::{MountKind, Namespaces, Plan};
+use crate::hooks::About;
+use crate::plan::{Hooks, MountKind, Namespaces, Plan};
 use crate::process::config::InitConfigRef;
 use crate::process::creator::{self, Creator};
 use crate::process::peer::Peer;
@@ -123,6 +124,8 @@ struct Making<'a> {
     agent: Option<Agent>,
     /// Cgroups may exist from here on.
     has_cgroups: bool,
+    /// What hooks are told.
+    about: About,
 }
 
 impl<'a> Making<'a> {
@@ -138,6 +141,10 @@ impl<'a> Making<'a> {
                 }
             })?;
         let record = record(args, &plan, &cgroups);
+        let about = match plan.hooks == Hooks::default() && plan.init.hooks.is_empty() {
+            true => About::default(),
+            false => hooks::about(&record),
+        };
         let explain = Explain::new(args.explain, args.trace.as_deref())
             .map_err(Error::sys("cannot open the trace file"))?;
         let filter = early(plan.seccomp.as_ref())?;
@@ -159,6 +166,7 @@ impl<'a> Making<'a> {
             filter,
             agent,
             has_cgroups: false,
+            about,
         };
         match making.write_record() {
             Ok(()) => Ok(making),
@@ -247,6 +255,7 @@ impl<'a> Making<'a> {
         let config = self.init_config(listener, console)?;
         let features = Features::NONE
             .with_if(Features::START_ON_WIRE, and_start)
+            .with_if(Features::HOOKS, self.has_hooks())
             .with_if(Features::SECCOMP_FD, self.agent.is_some());
         let level = match creator.watch() {
             Some(_) => Level::Debug,
@@ -259,6 +268,9 @@ impl<'a> Making<'a> {
             (None, Some(profile)) => seccomp::compile(profile)?.encode(),
             (None, None) => Vec::new(),
         };
+        if self.has_hooks() {
+            creator.hooks(|init| hooks::before(&self.plan.hooks, &self.about, pid, init))?;
+        }
         creator.wait_ready()?;
         // Before `Run`: after it another command may start the container, and a failure would take it away from that.
         if let Some(path) = &self.args.pid_file {
@@ -277,7 +289,15 @@ impl<'a> Making<'a> {
         if and_start && self.args.detach {
             let _ = gate::wait_open(self.dir()?.as_fd());
         }
+        if and_start {
+            hooks::poststart(&self.plan.hooks.late, &self.about, pid)?;
+        }
         Ok(())
+    }
+
+    /// Are there any that run before the container is built?
+    fn has_hooks(&self) -> bool {
+        !self.plan.hooks.prestart.is_empty() || !self.plan.hooks.create_runtime.is_empty()
     }
 
     /// For the seccomp agent.
@@ -334,6 +354,7 @@ impl<'a> Making<'a> {
             keyring: (!self.args.no_new_keyring).then_some(self.args.id.as_str()),
             listener,
             console,
+            about: (!plan.hooks.is_empty()).then_some(&self.about),
         };
         config
             .encode()
@@ -386,10 +407,11 @@ impl<'a> Making<'a> {
             }
             cgroup::destroy(&self.cgroups)?;
         }
-        match &self.dir {
-            Some(dir) => Ok(dir.remove()?),
-            None => Ok(()),
+        if let Some(dir) = &self.dir {
+            dir.remove()?;
+            hooks::poststop(&self.plan.hooks.late, &self.about);
         }
+        Ok(())
     }
 }
 
@@ -424,6 +446,7 @@ fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
             phase: Phase::Creating,
             oci_version: plan.oci_version.clone(),
             gate: Default::default(),
+            hooks: plan.hooks.late.clone(),
         },
     }
 }

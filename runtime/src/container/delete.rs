@@ -8,7 +8,7 @@ use sync_model::lifecycle::{self, DeletePlan, Evidence, Record as Recorded};
 use sync_model::{Deleter, Driver, Message, Outcome};
 
 use super::evidence::{self, Seen, paths};
-use super::{Error, Globals};
+use super::{Error, Globals, hooks};
 use crate::cgroup;
 use crate::process::creator;
 use crate::process::gate;
@@ -94,7 +94,7 @@ fn ask_to_leave(dir: &Dir, init: Peer) -> Result<bool, Error> {
 }
 
 /// Kills init, and waits for its death.
-fn kill(record: &Record) -> Result<(), Error> {
+pub(super) fn kill(record: &Record) -> Result<(), Error> {
     let Some(init) = evidence::init(record)? else {
         return Ok(());
     };
@@ -146,10 +146,17 @@ fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
             _ => return Err(Error::StillCreating),
         }
     };
-    if let Some(record) = record {
-        let paths = paths(&record);
+    if let Some(record) = &record {
+        let paths = paths(record);
         cgroup::kill_all(&paths)?;
         cgroup::destroy(&paths)?;
     }
-    Ok(dir.remove()?)
+    dir.remove()?;
+    // Last: a `delete` that dies before it can be repeated, and no hook runs twice.
+    if let Some(record) = &record
+        && !record.runtime.hooks.is_empty()
+    {
+        hooks::poststop(&record.runtime.hooks, &hooks::about(record));
+    }
+    Ok(())
 }

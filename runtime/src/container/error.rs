@@ -30,6 +30,9 @@ pub enum Error {
     /// The same, told by init to a starter.
     #[error("unable to start container process: {0}")]
     Start(sync_model::WireError),
+    /// A poststart hook: the container was stopped for it.
+    #[error("{0}")]
+    Hook(#[from] crate::hooks::Error),
     /// A kernel call of this process.
     #[error("{what}: {source}")]
     Sys {

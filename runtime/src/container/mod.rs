@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod error;
 mod evidence;
+mod hooks;
 mod kill;
 mod start;
 mod terminal;

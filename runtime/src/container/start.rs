@@ -6,7 +6,7 @@ use sync_model::lifecycle;
 use sync_model::{Driver, Message, Outcome, Received, Starter};
 
 use super::evidence::{self, Seen};
-use super::{Error, Globals};
+use super::{Error, Globals, hooks};
 use crate::process::creator;
 use crate::process::gate;
 use crate::process::wire::Wire;
@@ -42,7 +42,18 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
             Outcome::Executed => {
                 // The container runs, whatever can be learned of its gate.
                 let _ = gate::wait_open(dir.as_fd());
-                return Ok(());
+                let late = &record.runtime.hooks;
+                if late.is_empty() {
+                    return Ok(());
+                }
+                return hooks::poststart(late, &hooks::about(record), record.init_process_pid)
+                    .map_err(|error| {
+                        // The specification: generate an error, stop the container.
+                        if let Err(error) = super::delete::kill(record) {
+                            tracing::warn!("{error}");
+                        }
+                        error.into()
+                    });
             }
             Outcome::Failed(error) => return Err(Error::Start(error)),
             Outcome::PeerDied { death, .. } => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hooks::About;
 use crate::plan::InitPlan;
 use crate::rootfs::CgroupView;
 
@@ -18,6 +19,8 @@ pub struct InitConfig {
     pub listener: bool,
     /// Is there a console socket among init's descriptors?
     pub console: bool,
+    /// For init's hooks; `None`: there are none.
+    pub about: Option<About>,
 }
 
 /// The same, as the creator writes it: field by field like [`InitConfig`].
@@ -33,6 +36,8 @@ pub struct InitConfigRef<'a> {
     pub listener: bool,
     /// [`InitConfig::console`]
     pub console: bool,
+    /// [`InitConfig::about`]
+    pub about: Option<&'a About>,
 }
 
 impl InitConfigRef<'_> {

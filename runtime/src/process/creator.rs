@@ -1,6 +1,6 @@
 //! The creator's half of the handshake: `sync_model::Creator` on the wire, and what it does between the messages.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use sync_model::creator::CreatorState;
 use sync_model::{
@@ -36,6 +36,9 @@ pub enum Error {
     /// Init was killed for want of memory.
     #[error("container init was OOM-killed (memory limit too low?)")]
     OutOfMemory,
+    /// A hook of the creator. runc's words.
+    #[error("error during container init: {0}")]
+    Hook(#[from] crate::hooks::Error),
     /// The agent of a seccomp profile with a listener.
     #[error("{0}")]
     Agent(#[from] AgentError),
@@ -127,6 +130,33 @@ impl<O: Watch> Creator<O> {
         self.driver.flush()?;
         self.doing = "mounts and devices";
         Ok(())
+    }
+
+    /// When init has made the mounts: `run`, which gets init's pidfd and must end when init does.
+    ///
+    /// # Errors
+    /// What ended init, or the hook that failed.
+    pub fn hooks(
+        &mut self,
+        run: impl FnOnce(BorrowedFd<'_>) -> Result<(), crate::hooks::Error>,
+    ) -> Result<(), Error> {
+        self.expect(|message| matches!(message, Message::Hooks))?;
+        self.doing = "waiting for the prestart and createRuntime hooks";
+        let Some(peer) = self.driver.transport().peer() else {
+            return Err(Error::Ended(Outcome::NotAccepted));
+        };
+        match run(peer.pidfd()) {
+            Err(crate::hooks::Error::PeerGone { .. }) => {
+                let outcome = self.driver.last_words(|line| log(&line))?;
+                Err(self.failed(outcome))
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => {
+                self.driver.send(&Message::Resume)?;
+                self.doing = "entering the root file system";
+                Ok(())
+            }
+        }
     }
 
     /// Until init has built the container. Its log lines are logged on the way.

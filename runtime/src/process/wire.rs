@@ -67,6 +67,11 @@ impl Wire {
         self.peer.as_mut()
     }
 
+    /// The socket, to be watched.
+    pub fn socket(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     /// Both parts.
     pub fn into_parts(self) -> (OwnedFd, Option<Peer>) {
         (self.socket, self.peer)

@@ -14,20 +14,29 @@ object! {
         hostname: Str<'de> = "hostname",
         domainname: Str<'de> = "domainname",
         mounts: Vec<Mount<'de>> = "mounts",
-        hooks: Hooks = "hooks",
+        hooks: Hooks<'de> = "hooks",
         annotations: Map<'de, Str<'de>> = "annotations",
         linux: Linux<'de> = "linux",
     }
 }
 
 object! {
-    Hooks {
-        prestart: List = "prestart",
-        create_runtime: List = "createRuntime",
-        create_container: List = "createContainer",
-        start_container: List = "startContainer",
-        poststart: List = "poststart",
-        poststop: List = "poststop",
+    Hooks<'de> {
+        prestart: Vec<Hook<'de>> = "prestart",
+        create_runtime: Vec<Hook<'de>> = "createRuntime",
+        create_container: Vec<Hook<'de>> = "createContainer",
+        start_container: Vec<Hook<'de>> = "startContainer",
+        poststart: Vec<Hook<'de>> = "poststart",
+        poststop: Vec<Hook<'de>> = "poststop",
+    }
+}
+
+object! {
+    Hook<'de> {
+        path: Str<'de> = "path",
+        args: Vec<Str<'de>> = "args",
+        env: Vec<Str<'de>> = "env",
+        timeout: i64 = "timeout",
     }
 }
 

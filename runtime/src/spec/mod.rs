@@ -11,6 +11,7 @@ mod config;
 mod devices;
 mod env;
 mod error;
+mod hooks;
 mod json;
 mod linux;
 mod locate;
@@ -99,7 +100,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         .root
         .ok_or_else(|| Error::refused("root must be specified"))?;
     let linux = config.linux.unwrap_or_default();
-    refuse::sections(config.hooks.as_ref(), &process, &linux)?;
+    refuse::sections(&process, &linux)?;
     if options.rootless {
         // Without a user namespace there is nothing that an ordinary user may do.
         return Err(Error::refused(
@@ -137,6 +138,8 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
 
     let seccomp = seccomp::plan(linux.seccomp, &mut warnings)?;
 
+    let (hooks, init_hooks) = hooks::plan(config.hooks)?;
+
     let mut annotations = std::collections::BTreeMap::new();
     for (key, value) in config.annotations.unwrap_or_default().0 {
         if key.is_empty() {
@@ -154,9 +157,11 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
             hostname,
             domainname,
             sysctl,
+            hooks: init_hooks,
         },
         cgroup,
         seccomp,
+        hooks,
         annotations,
         warnings: warnings.into_iter().map(error::clip).collect(),
     })

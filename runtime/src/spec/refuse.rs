@@ -1,28 +1,16 @@
 //! What is legal and not there yet, refused by name. A feature that lands deletes its line.
 
-use super::config::{Hooks, Linux, Process};
+use super::config::{Linux, Process};
 use super::error::{Error, Result};
 use super::json::{List, Section, Str};
 
 /// Fails with the name of the first section that asks for something which is not there yet. One that asks for nothing
-/// (`"intelRdt": null`, `"hooks": {}`, `"apparmorProfile": ""`) passes.
-pub(super) fn sections(
-    hooks: Option<&Hooks>,
-    process: &Process<'_>,
-    linux: &Linux<'_>,
-) -> Result<()> {
+/// (`"intelRdt": null`, `"apparmorProfile": ""`) passes.
+pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
     let section = |section: Option<&Section>| section.is_some_and(|section| section.asks);
     let list = |list: &Option<List>| list.as_ref().is_some_and(|list| list.asks);
     let text = |text: &Option<Str<'_>>| text.as_deref().is_some_and(|text| !text.is_empty());
-    let none = Hooks::default();
-    let hooks = hooks.unwrap_or(&none);
     let refused = [
-        ("hooks.prestart", list(&hooks.prestart)),
-        ("hooks.createRuntime", list(&hooks.create_runtime)),
-        ("hooks.createContainer", list(&hooks.create_container)),
-        ("hooks.startContainer", list(&hooks.start_container)),
-        ("hooks.poststart", list(&hooks.poststart)),
-        ("hooks.poststop", list(&hooks.poststop)),
         ("process.apparmorProfile", text(&process.apparmor_profile)),
         ("process.selinuxLabel", text(&process.selinux_label)),
         ("process.scheduler", process.scheduler.is_some()),

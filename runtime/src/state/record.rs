@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::LateHooks;
+
 /// A container's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -77,6 +79,9 @@ pub struct Runtime {
     /// Facts of the start gate, by name (for example the gate's inode); `container` writes and reads them.
     #[serde(default)]
     pub gate: BTreeMap<String, String>,
+    /// The hooks of `start` and `delete`, which do not read config.json.
+    #[serde(default, skip_serializing_if = "LateHooks::is_empty")]
+    pub hooks: LateHooks,
 }
 
 impl Record {

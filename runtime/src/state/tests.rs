@@ -62,6 +62,7 @@ fn record(name: &str) -> Record {
             phase: Phase::Created,
             oci_version: "1.0.2".to_owned(),
             gate: [("inode".to_owned(), "9".to_owned())].into(),
+            hooks: Default::default(),
         },
     }
 }

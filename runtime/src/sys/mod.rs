@@ -27,6 +27,7 @@ pub mod signal;
 pub mod status;
 mod time;
 pub mod tty;
+pub mod vfork;
 
 pub use error::{Error, Result, words};
 pub use own::{euid, open_standard_streams, set_name, setsid, unshare};

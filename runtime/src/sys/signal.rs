@@ -18,6 +18,11 @@ pub fn block_all() -> Result<()> {
     set_mask(SigmaskHow::SIG_SETMASK, &SigSet::all())
 }
 
+/// Blocks nothing any more.
+pub fn unblock_all() -> Result<()> {
+    set_mask(SigmaskHow::SIG_SETMASK, &SigSet::empty())
+}
+
 fn set_mask(how: SigmaskHow, set: &SigSet) -> Result<()> {
     nix::sys::signal::sigprocmask(how, Some(set), None)
         .map_err(|errno| Error::new("sigprocmask", "", errno))

@@ -71,7 +71,17 @@ pub fn features() -> String {
     let object = Object(&[
         ("ociVersionMin", Text("1.0.0")),
         ("ociVersionMax", Text(SPEC_VERSION)),
-        ("hooks", List(&[])),
+        (
+            "hooks",
+            List(&[
+                "prestart",
+                "createRuntime",
+                "createContainer",
+                "startContainer",
+                "poststart",
+                "poststop",
+            ]),
+        ),
         ("mountOptions", List(&options)),
         (
             "linux",

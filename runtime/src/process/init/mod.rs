@@ -12,6 +12,7 @@ mod privileges;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use sync_model::{Driver, Features, Message, Received, Step, driver};
 
 use self::failure::{At, Failure};
@@ -19,6 +20,7 @@ use super::config::InitConfig;
 use super::peer::INIT_NAME;
 use super::spawn::InitFds;
 use super::wire::Wire;
+use crate::hooks;
 use crate::seccomp::Filter;
 use crate::sys;
 use crate::sys::status::Status;
@@ -118,6 +120,9 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
         send(driver, &Message::Hooks)?;
         next(driver)?; // Resume: the machine allows nothing else
     }
+    if !config.plan.hooks.create_container.is_empty() {
+        create_container(driver.transport(), &config)?;
+    }
     build::enter(&config, mounted, console.as_ref().map(AsFd::as_fd))?;
     drop(console);
     send(driver, &Message::Ready)?;
@@ -127,6 +132,7 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
     };
 
     let mut exec = privileges::drop(&config.plan, &status, filter)?;
+    exec.before(config.plan, config.about);
     if bootstrap.features.has(Features::SECCOMP_FD) {
         hand_over_notify(driver, &mut exec)?;
     }
@@ -136,6 +142,27 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
     }
     // With `run` it goes out with the answer to the start, which is there already, or before init waits for it.
     Ok(Ready { exec, listener })
+}
+
+/// The createContainer hooks, as long as the creator lives (L2).
+fn create_container(wire: &Wire, config: &InitConfig) -> Result<(), End> {
+    let about = config.about.clone().unwrap_or_default();
+    let state = hooks::State {
+        about: &about,
+        status: "creating",
+        pid: std::process::id().cast_signed(),
+    };
+    let mut around = hooks::Surroundings {
+        env: Some(&config.plan.process.env),
+        bound: true,
+        watch: Some((wire.socket(), PollFlags::POLLHUP)),
+        confine: None,
+    };
+    let list = &config.plan.hooks.create_container;
+    match hooks::run(hooks::Kind::CreateContainer, list, &state, &mut around) {
+        Err(hooks::Error::PeerGone { .. }) => Err(End::Left),
+        done => Ok(done.at(Step::CreateContainerHooks)?),
+    }
 }
 
 /// The filter that came with `Run`.

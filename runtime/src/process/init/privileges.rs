@@ -9,6 +9,7 @@ use sync_model::Step;
 
 use super::failure::{At, Failure};
 use super::log;
+use crate::hooks::{self, About};
 use crate::plan::{Capabilities, InitPlan, Rlimit};
 use crate::process::attrs;
 use crate::seccomp::Filter;
@@ -30,6 +31,8 @@ pub struct Exec {
     filter: Option<Filter>,
     /// The program's sets, which CAP_SYS_ADMIN is kept beside: without no_new_privs only that may load a filter.
     privilege: Option<Capabilities>,
+    /// startContainer hooks, and what they are told.
+    hooks: Option<Box<(InitPlan, About)>>,
 }
 
 /// The bit of `CAP_SYS_ADMIN`.
@@ -66,6 +69,7 @@ pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<
         few_files,
         filter,
         privilege,
+        hooks: None,
     })
 }
 
@@ -111,10 +115,53 @@ impl Exec {
         }
     }
 
+    /// The startContainer hooks of `plan`, if it has any, will run before the program.
+    pub fn before(&mut self, plan: InitPlan, about: Option<About>) {
+        if !plan.hooks.start_container.is_empty() {
+            self.hooks = Some(Box::new((plan, about.unwrap_or_default())));
+        }
+    }
+
+    /// As in runc they are confined like the program: they are files of the container, and may be anything.
+    fn start_container(&mut self) -> Result<(), Failure> {
+        let Some(hooks) = self.hooks.take() else {
+            return Ok(());
+        };
+        let (plan, about) = &*hooks;
+        let state = hooks::State {
+            about,
+            status: "created",
+            pid: std::process::id().cast_signed(),
+        };
+        let mut confine = || {
+            let Some(filter) = &self.filter else {
+                return Ok(());
+            };
+            if let Some(asked) = &self.privilege {
+                attrs::caps::raise(asked, SYS_ADMIN).map_err(|error| error.to_string())?;
+            }
+            load::load(filter)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        let mut around = hooks::Surroundings {
+            env: Some(&plan.process.env),
+            bound: true,
+            watch: None,
+            confine: Some(&mut confine),
+        };
+        let list = &plan.hooks.start_container;
+        hooks::run(hooks::Kind::StartContainer, list, &state, &mut around)
+            .at(Step::StartContainerHooks)
+    }
+
     /// Becomes the program. Returns only with what failed.
     ///
     /// The filter is loaded last of all: whatever the profile forbids, init needs no more of it than execve(2).
     pub fn execute(&mut self) -> Failure {
+        if let Err(failure) = self.start_container() {
+            return failure;
+        }
         if let Some(limit) = &self.few_files
             && let Err(error) = attrs::rlimits(std::slice::from_ref(limit))
         {

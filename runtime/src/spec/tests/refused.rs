@@ -237,11 +237,24 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
         "poststart",
         "poststop",
     ] {
-        refused(
-            at("/hooks", json!({"prestart": [], hook: [{"path": "/x"}]})),
-            &format!("hooks.{hook}: not supported yet"),
-        );
         assert!(at("/hooks", json!({"prestart": null, hook: []})).is_ok());
+        let wrong = |one: Value| at("/hooks", json!({hook: [{"path": "/x"}, one]}));
+        let field = format!("hooks.{hook}[1]");
+        refused(
+            wrong(json!({})),
+            &format!("{field}.path: must be an absolute path, not \"\""),
+        );
+        refused(
+            wrong(json!({"path": "bin/x"})),
+            &format!("{field}.path: must be an absolute path, not \"bin/x\""),
+        );
+        for timeout in [0, -1] {
+            refused(
+                wrong(json!({"path": "/x", "timeout": timeout})),
+                &format!("{field}.timeout: must be greater than 0, not {timeout}"),
+            );
+        }
+        assert!(wrong(json!({"path": "/x", "timeout": i64::MAX, "env": null})).is_ok());
     }
     for kind in ["user", "time"] {
         refused(
