@@ -177,6 +177,30 @@ pub struct MountPlan {
     pub data: String,
     /// `tmpcopyup`: a tmpfs gets the contents of the directory that it covers.
     pub tmpcopyup: bool,
+    /// An id-mapped mount: only of [`MountKind::Bind`].
+    pub idmap: Option<MountIdMap>,
+}
+
+/// How the owners in a mount are mapped: what is `container` on the disk is seen as `host`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountIdMap {
+    /// `ridmap`: also in the mounts below.
+    pub recursive: bool,
+    /// `uidMappings`, at least one.
+    pub uid: Vec<IdMapping>,
+    /// `gidMappings`, at least one.
+    pub gid: Vec<IdMapping>,
+}
+
+/// `size` ids, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMapping {
+    /// `containerID`
+    pub container: u32,
+    /// `hostID`
+    pub host: u32,
+    /// `size`
+    pub size: u32,
 }
 
 /// The kinds of mount.

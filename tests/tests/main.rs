@@ -10,6 +10,7 @@ mod differential;
 mod explain;
 mod harness;
 mod hooks;
+mod idmapped;
 mod lifecycle;
 mod mounts;
 mod namespaces;

@@ -22,7 +22,7 @@ use crate::process::peer::Peer;
 use crate::process::spawn::{self, Init};
 use crate::process::wire::Wire;
 use crate::process::{gate, pid_file};
-use crate::rootfs::CgroupView;
+use crate::rootfs::{CgroupView, Sources};
 use crate::seccomp::listener::{self, Agent, ContainerProcessState};
 use crate::seccomp::{self, Profile};
 use crate::spec::{self, LoadOptions};
@@ -122,6 +122,8 @@ struct Making<'a> {
     filter: Option<Vec<u8>>,
     /// Who gets the notify descriptor of a filter with a listener.
     agent: Option<Agent>,
+    /// Sources of mounts, for init.
+    sources: Sources,
     /// Cgroups may exist from here on.
     has_cgroups: bool,
     /// What hooks are told.
@@ -152,6 +154,7 @@ impl<'a> Making<'a> {
             Some(listener) => Some(Agent::connect(listener)?),
             None => None,
         };
+        let sources = Sources::open(&plan.init.rootfs)?;
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
@@ -165,6 +168,7 @@ impl<'a> Making<'a> {
             explain,
             filter,
             agent,
+            sources,
             has_cgroups: false,
             about,
         };
@@ -206,6 +210,7 @@ impl<'a> Making<'a> {
             &mut entrance,
             gate,
             console,
+            std::mem::take(&mut self.sources.trees),
             used,
         )
         .map_err(Error::sys("unable to start init"))?;
@@ -355,6 +360,7 @@ impl<'a> Making<'a> {
             listener,
             console,
             about: (!plan.hooks.is_empty()).then_some(&self.about),
+            trees: &self.sources.places,
         };
         config
             .encode()

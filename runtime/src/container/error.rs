@@ -27,6 +27,9 @@ pub enum Error {
     /// Init did not get to the user's program.
     #[error("unable to start container process: {0}")]
     Process(#[from] creator::Error),
+    /// A source of a mount that the creator opens.
+    #[error("unable to start container process: {0}")]
+    Rootfs(#[from] crate::rootfs::Error),
     /// The same, told by init to a starter.
     #[error("unable to start container process: {0}")]
     Start(sync_model::WireError),

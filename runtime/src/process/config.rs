@@ -21,6 +21,8 @@ pub struct InitConfig {
     pub console: bool,
     /// For init's hooks; `None`: there are none.
     pub about: Option<About>,
+    /// The places in the plan of the mounts whose sources are among init's descriptors, in that order.
+    pub trees: Vec<u32>,
 }
 
 /// The same, as the creator writes it: field by field like [`InitConfig`].
@@ -38,6 +40,8 @@ pub struct InitConfigRef<'a> {
     pub console: bool,
     /// [`InitConfig::about`]
     pub about: Option<&'a About>,
+    /// [`InitConfig::trees`]
+    pub trees: &'a [u32],
 }
 
 impl InitConfigRef<'_> {

@@ -24,7 +24,7 @@ impl InitFds {
     pub const WIRE: RawFd = FIRST_FD;
     /// The start gate's lock.
     pub const GATE: RawFd = FIRST_FD + 1;
-    /// The first of the optional ones: the gate's listener, then the console socket, as the config says.
+    /// The first of the optional ones: the gate's listener, then the console socket, then the sources of mounts, as the config says.
     pub const OPTIONAL: RawFd = FIRST_FD + 2;
 }
 
@@ -47,6 +47,7 @@ pub fn init(
     cgroups: &mut Entrance,
     gate: Gate,
     console: Option<OwnedFd>,
+    trees: Vec<OwnedFd>,
     mut used: Batch,
 ) -> Result<Init> {
     let (wire, theirs) = socketpair(
@@ -65,6 +66,7 @@ pub fn init(
     ]
     .into_iter()
     .flatten()
+    .chain(&trees)
     .map(AsFd::as_fd)
     .collect();
     let what = Spawn {
@@ -82,6 +84,7 @@ pub fn init(
     [Some(theirs), Some(program), Some(lock), listener, console]
         .into_iter()
         .flatten()
+        .chain(trees)
         .for_each(|fd| theirs_all.push(fd));
     cgroups.close_with(&mut theirs_all);
     theirs_all.take(&mut used);

@@ -14,22 +14,33 @@ use crate::plan::MountPlan;
 use crate::sys::mount::{SetAttr, attach, clone_tree, describe, set_attr};
 use crate::sys::{self, path as fs};
 
-/// Bind-mounts `source` as `mount` wants it.
+/// A missing source is what people get wrong; runc finds out by stat, and says so.
+pub(super) fn missing(error: sys::Error) -> sys::Error {
+    match error.errno {
+        Errno::ENOENT | Errno::ENOTDIR => sys::Error {
+            call: "stat",
+            ..error
+        },
+        _ => error,
+    }
+}
+
+/// Bind-mounts `source` as `mount` wants it; `opened`: the creator has cloned it.
 pub fn bind(
     root: &Root,
     mount: &MountPlan,
     source: &str,
     recursive: bool,
+    opened: Option<OwnedFd>,
 ) -> Result<(), MountError> {
-    // A missing source is what people get wrong; runc finds out by stat, and says so.
-    let tree =
-        clone_tree(fs::HERE, source, recursive, source).map_err(|error| match error.errno {
-            Errno::ENOENT | Errno::ENOTDIR => sys::Error {
-                call: "stat",
-                ..error
-            },
-            _ => error,
-        })?;
+    let tree = match opened {
+        Some(tree) => tree,
+        // Never unmapped where a mapping was asked for.
+        None if mount.idmap.is_some() => {
+            return Err(sys::Error::new("open_tree", source, Errno::EBADF).into());
+        }
+        None => clone_tree(fs::HERE, source, recursive, source).map_err(missing)?,
+    };
     configure(tree.as_fd(), mount, source)?;
     // As it is spelt, before anything is made; and where it really is.
     proc::check_bind(&mount.destination, tree.as_fd())?;

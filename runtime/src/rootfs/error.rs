@@ -89,6 +89,11 @@ pub enum MountError {
     /// Below /proc, and not on the list.
     #[error("{0:?} cannot be mounted because it is inside /proc")]
     InsideProc(String),
+    /// An id-mapped mount: the kernel says no more than EINVAL or EPERM.
+    #[error(
+        "{0}: it cannot be id-mapped (its filesystem does not support that, or it is an id-mapped mount already)"
+    )]
+    IdMap(#[source] sys::Error),
     /// `type: cgroup`, and the creator found no hierarchy.
     #[error("no cgroup hierarchy is mounted on this host")]
     NoCgroup,
@@ -111,7 +116,7 @@ impl Error {
             | Self::ReadonlyPath { cause, .. }
             | Self::Mask { cause, .. } => Some(cause.errno),
             Self::Mount {
-                cause: MountError::Sys(e),
+                cause: MountError::Sys(e) | MountError::IdMap(e),
                 ..
             } => Some(e.errno),
             Self::Mount { .. } | Self::NotNull => None,

@@ -18,6 +18,7 @@ mod path;
 mod pivot;
 mod proc;
 mod protect;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use nix::errno::Errno;
 
 pub use cgroup_mount::{CgroupLayout, CgroupView, Hierarchy};
 pub use error::{Error, MountError, Result};
+pub use sources::Sources;
 
 use crate::plan::{MountPlan, RootfsPlan};
 use crate::sys::mount::{SetAttr, attach_at, clone_tree, mount, set_attr};
@@ -47,11 +49,20 @@ pub struct Prepared {
 
 /// Mounts everything below `plan.path`, and makes devices and links. The caller is alone in a new mount namespace.
 pub fn prepare(plan: &RootfsPlan, cgroups: &CgroupView) -> Result<Prepared> {
+    prepare_with(plan, cgroups, Sources::default())
+}
+
+/// As [`prepare`], with the `sources` that the creator has opened.
+pub fn prepare_with(
+    plan: &RootfsPlan,
+    cgroups: &CgroupView,
+    mut sources: Sources,
+) -> Result<Prepared> {
     let quiet = is_quiet(plan.propagation);
     let root = open_root(plan, quiet).map_err(Error::Root)?;
     let mut builder = mounts::Builder::new(&root);
-    for entry in &plan.mounts {
-        builder.mount(entry, cgroups)?;
+    for (place, entry) in plan.mounts.iter().enumerate() {
+        builder.mount(entry, cgroups, sources.take(place))?;
     }
     if plan.setup_dev {
         let dev = builder.dev().map_err(Error::Links)?;

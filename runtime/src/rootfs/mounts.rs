@@ -48,13 +48,18 @@ impl<'a> Builder<'a> {
     }
 
     /// Carries out one entry.
-    pub fn mount(&mut self, plan: &MountPlan, cgroups: &CgroupView) -> Result<(), Error> {
+    pub fn mount(
+        &mut self,
+        plan: &MountPlan,
+        cgroups: &CgroupView,
+        opened: Option<OwnedFd>,
+    ) -> Result<(), Error> {
         let (source, done) = match &plan.kind {
             MountKind::Bind { source, recursive } => {
                 self.forget(&plan.destination);
                 (
                     source.as_str(),
-                    bind::bind(self.root, plan, source, *recursive),
+                    bind::bind(self.root, plan, source, *recursive, opened),
                 )
             }
             MountKind::Filesystem { fstype, source } => {

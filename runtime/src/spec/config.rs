@@ -108,8 +108,16 @@ object! {
         kind: Str<'de> = "type",
         source: Str<'de> = "source",
         options: Vec<Str<'de>> = "options",
-        uid_mappings: List = "uidMappings",
-        gid_mappings: List = "gidMappings",
+        uid_mappings: Vec<IdMapping> = "uidMappings",
+        gid_mappings: Vec<IdMapping> = "gidMappings",
+    }
+}
+
+object! {
+    IdMapping {
+        container_id: u32 = "containerID",
+        host_id: u32 = "hostID",
+        size: u32 = "size",
     }
 }
 

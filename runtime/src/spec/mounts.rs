@@ -1,10 +1,10 @@
 //! `mounts`.
 
-use super::config::Mount;
+use super::config::{IdMapping, Mount};
 use super::error::{Error, Result};
 use super::options::{Effect, effect};
-use super::{path, refuse};
-use crate::plan::{MountKind, MountPlan};
+use super::path;
+use crate::plan::{self, MountIdMap, MountKind, MountPlan};
 
 /// One mount. `bundle` is what a relative source of a bind mount is below.
 pub(super) fn plan(
@@ -35,8 +35,9 @@ pub(super) fn plan(
         rec_attr_clear: 0,
         data: String::new(),
         tmpcopyup: false,
+        idmap: None,
     };
-    let mut idmap = false;
+    let mut idmap = None;
     for option in mount.options.iter().flatten() {
         match effect(option) {
             Some(Effect::Set(bits)) => {
@@ -61,7 +62,7 @@ pub(super) fn plan(
                 plan.rec_attr_set &= !bits;
             }
             Some(Effect::CopyUp) => plan.tmpcopyup = true,
-            Some(Effect::IdMap) => idmap = true,
+            Some(Effect::IdMap(recursive)) => idmap = Some(recursive),
             None => {
                 if !plan.data.is_empty() {
                     plan.data.push(',');
@@ -70,11 +71,15 @@ pub(super) fn plan(
             }
         }
     }
-    refuse::idmapped(index, idmap, &mount.uid_mappings, &mount.gid_mappings)?;
-
     let bind = plan.flags & libc::MS_BIND != 0;
     let recursive = plan.flags & libc::MS_REC != 0;
     plan.flags &= !(libc::MS_BIND | libc::MS_REC);
+    let uid = mappings(mount.uid_mappings, &field("uidMappings"))?;
+    let gid = mappings(mount.gid_mappings, &field("gidMappings"))?;
+    plan.idmap = idmapped(idmap, uid, gid, bind).map_err(|why| {
+        // runc prints the whole mount as Go prints a struct; which one it is can be read here.
+        Error::refused(format!("invalid mount {destination:?}: {why}"))
+    })?;
     let source = mount.source.as_deref().unwrap_or("");
     let kind = mount.kind.as_deref().unwrap_or("");
     plan.kind = if bind {
@@ -115,4 +120,61 @@ pub(super) fn plan(
         }
     };
     Ok(plan)
+}
+
+/// What runc allows of `idmap`, `ridmap` (`option`: recursive?) and the mappings; its words otherwise.
+fn idmapped(
+    option: Option<bool>,
+    uid: Vec<plan::IdMapping>,
+    gid: Vec<plan::IdMapping>,
+    bind: bool,
+) -> std::result::Result<Option<MountIdMap>, &'static str> {
+    if option.is_none() && uid.is_empty() && gid.is_empty() {
+        return Ok(None);
+    }
+    if !bind {
+        return Err("id-mapped mounts are only supported for bind-mounts");
+    }
+    if uid.is_empty() || gid.is_empty() {
+        return Err("id-mapped mounts must have both uid and gid mappings specified");
+    }
+    Ok(Some(MountIdMap {
+        recursive: option.unwrap_or(false),
+        uid,
+        gid,
+    }))
+}
+
+/// user_namespaces(7): as many lines as the kernel takes.
+const MAX_MAPPINGS: usize = 340;
+
+fn mappings(list: Option<Vec<IdMapping>>, field: &str) -> Result<Vec<plan::IdMapping>> {
+    let list = list.unwrap_or_default();
+    if list.len() > MAX_MAPPINGS {
+        return Err(Error::invalid(
+            field.to_owned(),
+            format!(
+                "{} mappings, the kernel takes at most {MAX_MAPPINGS}",
+                list.len()
+            ),
+        ));
+    }
+    list.into_iter()
+        .enumerate()
+        .map(|(index, map)| {
+            let map = plan::IdMapping {
+                container: map.container_id.unwrap_or(0),
+                host: map.host_id.unwrap_or(0),
+                size: map.size.unwrap_or(0),
+            };
+            let fits = |first: u32| first.checked_add(map.size).is_some();
+            if map.size == 0 || !fits(map.container) || !fits(map.host) {
+                return Err(Error::invalid(
+                    format!("{field}[{index}]"),
+                    "must have a size of at least 1 and end below 4294967296",
+                ));
+            }
+            Ok(map)
+        })
+        .collect()
 }

@@ -1,11 +1,11 @@
 //! The options of a mount that runc knows; the rest is the filesystem's own.
 
 /// Every option that is not handed to the filesystem, separated by blanks, sorted: what `features` lists.
-pub const NAMES: &str = "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev \
-    nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev \
-    rdiratime relatime remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro \
-    rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime \
-    suid symfollow sync tmpcopyup unbindable";
+pub const NAMES: &str = "async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand noatime \
+    nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime \
+    rbind rdev rdiratime relatime remount rexec ridmap rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime \
+    rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw \
+    shared silent slave strictatime suid symfollow sync tmpcopyup unbindable";
 
 /// What one option does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub(super) enum Effect {
     ClearRecursive(u64),
     /// `tmpcopyup`
     CopyUp,
-    /// `idmap`, `ridmap`
-    IdMap,
+    /// `idmap`; true: `ridmap`.
+    IdMap(bool),
 }
 
 /// Since Linux 5.10; not in libc for every target.
@@ -101,7 +101,8 @@ pub(super) fn effect(option: &str) -> Option<Effect> {
         "rnosymfollow" => SetRecursive(libc::MOUNT_ATTR_NOSYMFOLLOW),
         "rsymfollow" => ClearRecursive(libc::MOUNT_ATTR_NOSYMFOLLOW),
         "tmpcopyup" => CopyUp,
-        "idmap" | "ridmap" => IdMap,
+        "idmap" => IdMap(false),
+        "ridmap" => IdMap(true),
         word => Propagation(propagation(word)?),
     })
 }
@@ -114,7 +115,7 @@ mod tests {
     fn the_list_for_features_and_the_parser_agree() {
         let names: Vec<&str> = NAMES.split(' ').collect();
         assert!(names.is_sorted(), "features lists them sorted");
-        assert_eq!(names.len(), 60);
+        assert_eq!(names.len(), 62);
         for name in names {
             assert_ne!(effect(name), None, "{name}");
         }

@@ -57,23 +57,3 @@ pub(super) fn namespace(index: usize, kind: &str, has_path: bool) -> Result<()> 
     }
     Ok(())
 }
-
-/// An id-mapped mount.
-pub(super) fn idmapped(
-    index: usize,
-    option: bool,
-    uid_mappings: &Option<List>,
-    gid_mappings: &Option<List>,
-) -> Result<()> {
-    let list = |list: &Option<List>| list.as_ref().is_some_and(|list| list.asks);
-    for (field, asks) in [
-        ("options (idmap)", option),
-        ("uidMappings", list(uid_mappings)),
-        ("gidMappings", list(gid_mappings)),
-    ] {
-        if asks {
-            return Err(Error::unsupported(format!("mounts[{index}].{field}")));
-        }
-    }
-    Ok(())
-}

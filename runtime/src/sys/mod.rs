@@ -27,6 +27,7 @@ pub mod signal;
 pub mod status;
 mod time;
 pub mod tty;
+pub mod userns;
 pub mod vfork;
 
 pub use error::{Error, Result, words};

@@ -184,16 +184,42 @@ pub fn set_attr(
     recursive: bool,
     shown: &str,
 ) -> Result<()> {
-    let mut flags = libc::AT_EMPTY_PATH.cast_unsigned();
-    if recursive {
-        flags |= libc::AT_RECURSIVE.cast_unsigned();
-    }
     let attr = libc::mount_attr {
         attr_set: change.set,
         attr_clr: change.clear,
         propagation: change.propagation,
         userns_fd: 0,
     };
+    set_attr_raw(mount, &attr, recursive, shown)
+}
+
+/// mount_setattr(2) with `MOUNT_ATTR_IDMAP`: the owners of what is in the detached `mount` are seen through the mappings of `namespace`.
+pub fn set_idmap(
+    mount: BorrowedFd<'_>,
+    namespace: BorrowedFd<'_>,
+    recursive: bool,
+    shown: &str,
+) -> Result<()> {
+    const IDMAP: u64 = 0x0010_0000;
+    let attr = libc::mount_attr {
+        attr_set: IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::from(namespace.as_raw_fd().cast_unsigned()),
+    };
+    set_attr_raw(mount, &attr, recursive, shown)
+}
+
+fn set_attr_raw(
+    mount: BorrowedFd<'_>,
+    attr: &libc::mount_attr,
+    recursive: bool,
+    shown: &str,
+) -> Result<()> {
+    let mut flags = libc::AT_EMPTY_PATH.cast_unsigned();
+    if recursive {
+        flags |= libc::AT_RECURSIVE.cast_unsigned();
+    }
     // SAFETY: the path is a static string; `attr` lives through the call, the size given is its own, and the kernel only reads it.
     let ret = unsafe {
         libc::syscall(
@@ -201,7 +227,7 @@ pub fn set_attr(
             mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const attr,
+            std::ptr::from_ref(attr),
             size_of::<libc::mount_attr>(),
         )
     };

@@ -55,6 +55,7 @@ impl Json<'_> {
 /// The text of `features`.
 pub fn features() -> String {
     use Json::{Bool, List, Object, Text};
+    let on = || Object(&[("enabled", Bool(true))]);
     let off = || Object(&[("enabled", Bool(false))]);
     let options: Vec<&str> = spec::MOUNT_OPTION_NAMES.split(' ').collect();
     let capabilities: Vec<String> = spec::CAPABILITY_NAMES
@@ -112,7 +113,7 @@ pub fn features() -> String {
                 ("apparmor", off()),
                 ("selinux", off()),
                 ("intelRdt", off()),
-                ("mountExtensions", Object(&[("idmap", off())])),
+                ("mountExtensions", Object(&[("idmap", on())])),
                 ("netDevices", off()),
             ]),
         ),

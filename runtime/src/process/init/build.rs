@@ -8,11 +8,11 @@ use super::failure::{At, Failure};
 use crate::plan::Namespaces;
 use crate::process::attrs;
 use crate::process::config::InitConfig;
-use crate::rootfs::{self, Prepared};
+use crate::rootfs::{self, Prepared, Sources};
 use crate::{sys, tty};
 
 /// Everything that is done while the host's tree is still there.
-pub fn mount(config: &InitConfig) -> Result<Prepared, Failure> {
+pub fn mount(config: &InitConfig, sources: Sources) -> Result<Prepared, Failure> {
     let plan = &config.plan;
     tracing::debug!("the plan is read");
     if plan.namespaces.has(Namespaces::CGROUP) {
@@ -28,7 +28,7 @@ pub fn mount(config: &InitConfig) -> Result<Prepared, Failure> {
     if let Some(score) = plan.process.oom_score_adj {
         attrs::oom_score_adj(score).at(Step::OomScore)?;
     }
-    let prepared = rootfs::prepare(&plan.rootfs, &config.cgroups).at(Step::Mounts)?;
+    let prepared = rootfs::prepare_with(&plan.rootfs, &config.cgroups, sources).at(Step::Mounts)?;
     tracing::debug!("mounts and devices are made");
     Ok(prepared)
 }

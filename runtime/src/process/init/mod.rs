@@ -21,6 +21,7 @@ use super::peer::INIT_NAME;
 use super::spawn::InitFds;
 use super::wire::Wire;
 use crate::hooks;
+use crate::rootfs::Sources;
 use crate::seccomp::Filter;
 use crate::sys;
 use crate::sys::status::Status;
@@ -115,7 +116,12 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
     let listener = take(config.listener);
     let console = take(config.console);
 
-    let mounted = build::mount(&config)?;
+    let sources = Sources {
+        trees: (config.trees.iter()).filter_map(|_| take(true)).collect(),
+        places: config.trees.clone(),
+    };
+
+    let mounted = build::mount(&config, sources)?;
     if bootstrap.features.has(Features::HOOKS) {
         send(driver, &Message::Hooks)?;
         next(driver)?; // Resume: the machine allows nothing else

@@ -278,7 +278,7 @@ fn cve_2021_30465_targets_swapped_while_mounting() {
                 ];
                 made += plans
                     .iter()
-                    .filter(|plan| builder.mount(plan, &cgroups).is_ok())
+                    .filter(|plan| builder.mount(plan, &cgroups, None).is_ok())
                     .count();
             }
             stop.store(true, Ordering::Relaxed);

@@ -109,6 +109,7 @@ pub fn filesystem(fstype: &str, destination: &str, flags: u64, data: &str) -> Mo
         rec_attr_clear: 0,
         data: data.into(),
         tmpcopyup: false,
+        idmap: None,
     }
 }
 

@@ -246,6 +246,7 @@ fn mounts_in_full() {
                 | libc::MOUNT_ATTR_RDONLY,
             data: String::new(),
             tmpcopyup: false,
+            idmap: None,
         }
     );
     assert_eq!(
@@ -265,6 +266,7 @@ fn mounts_in_full() {
             rec_attr_clear: 0,
             data: "size=1k,mode=700".into(),
             tmpcopyup: true,
+            idmap: None,
         }
     );
     // Below the host's root `..` may follow a link: the kernel resolves it, not we.

@@ -278,19 +278,39 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
             .extend(more.as_object().unwrap().clone());
         at("/mounts/-", mount)
     };
+    let both =
+        "invalid mount \"/m\": id-mapped mounts must have both uid and gid mappings specified";
     for option in ["idmap", "ridmap"] {
-        refused(
-            mount(json!({"options": ["rbind", option]})),
-            "mounts[7].options (idmap): not supported yet",
-        );
+        refused(mount(json!({"options": ["rbind", option]})), both);
     }
+    let one = json!([{"containerID": 0, "hostID": 7, "size": 1}]);
     for field in ["uidMappings", "gidMappings"] {
-        refused(
-            mount(json!({field: [{"size": 1}]})),
-            &format!("mounts[7].{field}: not supported yet"),
-        );
+        refused(mount(json!({field: one.clone()})), both);
         assert!(mount(json!({field: []})).is_ok());
+        for bad in [
+            json!([{"size": 0}]),
+            json!([{"size": 1, "hostID": 4_294_967_295_u32}]),
+            json!([{"size": 2, "containerID": 4_294_967_294_u32}]),
+        ] {
+            refused(
+                mount(json!({field: bad})),
+                &format!(
+                    "mounts[7].{field}[0]: must have a size of at least 1 and end below 4294967296"
+                ),
+            );
+        }
+        refused(
+            mount(json!({field: vec![json!({"size": 1}); 341]})),
+            &format!("mounts[7].{field}: 341 mappings, the kernel takes at most 340"),
+        );
     }
+    refused(
+        mount(
+            json!({"type": "tmpfs", "options": [], "uidMappings": one.clone(), "gidMappings": one.clone()}),
+        ),
+        "invalid mount \"/m\": id-mapped mounts are only supported for bind-mounts",
+    );
+    assert!(mount(json!({"uidMappings": one.clone(), "gidMappings": one})).is_ok());
     refused(
         with(|config| {
             drop_namespaces(config, &["mount"]);
