@@ -12,6 +12,7 @@ mod harness;
 mod hooks;
 mod idmapped;
 mod lifecycle;
+mod mount_options;
 mod mounts;
 mod namespaces;
 mod process;

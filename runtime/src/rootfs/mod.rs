@@ -60,7 +60,7 @@ pub fn prepare_with(
 ) -> Result<Prepared> {
     let quiet = is_quiet(plan.propagation);
     let root = open_root(plan, quiet).map_err(Error::Root)?;
-    let mut builder = mounts::Builder::new(&root);
+    let mut builder = mounts::Builder::new(&root).labelled(&plan.mount_label);
     for (place, entry) in plan.mounts.iter().enumerate() {
         builder.mount(entry, cgroups, sources.take(place))?;
     }
@@ -111,7 +111,7 @@ pub fn finish(plan: &RootfsPlan) -> Result<()> {
     let root = Root::own().map_err(Error::Root)?;
     protect::readonly_mounts(&root, plan)?;
     protect::readonly_paths(&root, &plan.readonly_paths)?;
-    protect::mask_paths(&root, &plan.masked_paths)?;
+    protect::mask_paths(&root, &plan.masked_paths, &plan.mount_label)?;
     root.close();
     Ok(())
 }

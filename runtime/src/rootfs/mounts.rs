@@ -24,6 +24,8 @@ pub struct Builder<'a> {
     fresh: Vec<Fresh>,
     /// Which of them is the current directory.
     here: Option<String>,
+    /// `linux.mountLabel`
+    label: &'a str,
 }
 
 struct Fresh {
@@ -39,7 +41,14 @@ impl<'a> Builder<'a> {
             root,
             fresh: Vec::new(),
             here: None,
+            label: "",
         }
+    }
+
+    /// New filesystems get this SELinux label (empty: none).
+    pub fn labelled(mut self, label: &'a str) -> Self {
+        self.label = label;
+        self
     }
 
     /// The container's root.
@@ -116,6 +125,8 @@ impl<'a> Builder<'a> {
         propagation: &[u64],
     ) -> Result<(), MountError> {
         self.forget(dest);
+        let labelled = self.with_label(fstype, data);
+        let data = labelled.as_deref().unwrap_or(data);
         if let Some(name) = self.new_name_in_fresh(dest)? {
             mount::mount(source, name, fstype, flags, data, dest)?;
         } else {
@@ -142,6 +153,12 @@ impl<'a> Builder<'a> {
             super::propagate(top.fd.as_fd(), propagation, dest)?;
         }
         Ok(())
+    }
+
+    /// The data with `mountLabel`, for the filesystems that runc labels; the kernel's own have labels of their policy.
+    fn with_label(&self, fstype: &str, data: &str) -> Option<String> {
+        let own = matches!(fstype, "proc" | "sysfs" | "mqueue" | "cgroup" | "cgroup2");
+        (!self.label.is_empty() && !own).then(|| context(self.label, data))
     }
 
     /// The directory to mount on, and whether it was made for that.
@@ -234,6 +251,15 @@ impl<'a> Builder<'a> {
         for fd in self.fresh.into_iter().filter_map(|fresh| fresh.fd) {
             self.root.done(fd);
         }
+    }
+}
+
+/// Data with the option that labels a whole filesystem. In quotes: categories are separated by commas.
+pub fn context(label: &str, data: &str) -> String {
+    if data.is_empty() {
+        format!("context=\"{label}\"")
+    } else {
+        format!("{data},context=\"{label}\"")
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 
 use super::error::Error;
-use super::mounts::is_late_readonly;
+use super::mounts::{context, is_late_readonly};
 use super::path::Root;
 use crate::plan::RootfsPlan;
 use crate::sys::mount::{SetAttr, attach, attach_at, attr, clone_tree, mount, set_attr};
@@ -61,7 +61,7 @@ fn readonly_path(root: &Root, path: &str) -> sys::Result<()> {
 /// `linux.maskedPaths`: a file becomes /dev/null, a directory an empty one. What does not exist needs no mask.
 ///
 /// Paths are absolute in the calling process's root, which is the container's by now; a trailing link is followed, as runc does.
-pub fn mask_paths(root: &Root, paths: &[String]) -> Result<(), Error> {
+pub fn mask_paths(root: &Root, paths: &[String], label: &str) -> Result<(), Error> {
     let Some(first) = paths.first() else {
         return Ok(());
     };
@@ -71,6 +71,11 @@ pub fn mask_paths(root: &Root, paths: &[String]) -> Result<(), Error> {
         null: None,
         empty: None,
         empty_at: None,
+        data: if label.is_empty() {
+            String::new()
+        } else {
+            context(label, "")
+        },
     };
     for path in paths {
         masks.mask(path).map_err(|cause| Error::Mask {
@@ -96,6 +101,8 @@ struct Masks<'a> {
     null: Option<OwnedFd>,
     /// The path of the first empty directory.
     empty_at: Option<&'a str>,
+    /// How it is mounted: with `mountLabel`.
+    data: String,
     /// A copy of it in use elsewhere.
     empty: Option<OwnedFd>,
 }
@@ -136,7 +143,7 @@ impl<'a> Masks<'a> {
             (None, None) => None,
         };
         let Some(tree) = copy else {
-            mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "", path)?;
+            mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, &self.data, path)?;
             self.empty_at = Some(path);
             return Ok(());
         };

@@ -43,6 +43,7 @@ pub(super) struct Parts<'de> {
     pub(super) devices: Option<Vec<Device<'de>>>,
     pub(super) masked_paths: Option<Vec<Str<'de>>>,
     pub(super) readonly_paths: Option<Vec<Str<'de>>>,
+    pub(super) mount_label: Option<Str<'de>>,
 }
 
 /// The root filesystem; its path is `bundle` and `root.path` joined as text, not looked up.
@@ -72,7 +73,7 @@ pub(super) fn rootfs(
         setup_dev,
         masked_paths: paths("linux.maskedPaths", parts.masked_paths)?,
         readonly_paths: paths("linux.readonlyPaths", parts.readonly_paths)?,
-        mount_label: String::new(),
+        mount_label: label(parts.mount_label)?,
     })
 }
 
@@ -91,4 +92,19 @@ fn paths(field: &str, list: Option<Vec<Str<'_>>>) -> Result<Vec<String>> {
             Ok(path::absolute(&path))
         })
         .collect()
+}
+
+/// `mountLabel`: it goes between quotes into a mount's data, and must not get out of them.
+fn label(label: Option<Str<'_>>) -> Result<String> {
+    let label = label.map(Str::into_string).unwrap_or_default();
+    if label
+        .chars()
+        .any(|c| c == '"' || c == '\\' || c.is_control())
+    {
+        return Err(Error::invalid(
+            "linux.mountLabel",
+            format!("{label:?} is not an SELinux label"),
+        ));
+    }
+    Ok(label)
 }

@@ -129,6 +129,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
             devices: linux.devices,
             masked_paths: linux.masked_paths,
             readonly_paths: linux.readonly_paths,
+            mount_label: linux.mount_label,
         },
         mounts,
         bundle,

@@ -30,7 +30,6 @@ pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
                 .as_ref()
                 .is_some_and(|devices| !devices.0.is_empty()),
         ),
-        ("linux.mountLabel", text(&linux.mount_label)),
         ("linux.intelRdt", linux.intel_rdt.is_some()),
         ("linux.memoryPolicy", linux.memory_policy.is_some()),
         ("linux.personality", linux.personality.is_some()),

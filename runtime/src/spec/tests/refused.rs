@@ -211,7 +211,6 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
             json!({}),
         ),
         ("/linux/netDevices", json!({"eth0": {}}), json!({})),
-        ("/linux/mountLabel", json!("l"), json!("")),
         ("/linux/intelRdt", json!({}), Value::Null),
         (
             "/linux/memoryPolicy",
@@ -311,6 +310,13 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
         "invalid mount \"/m\": id-mapped mounts are only supported for bind-mounts",
     );
     assert!(mount(json!({"uidMappings": one.clone(), "gidMappings": one})).is_ok());
+    assert!(at("/linux/mountLabel", json!("system_u:object_r:t:s0:c1,c2")).is_ok());
+    for bad in ["a\",size=1", "a\\", "a\nb"] {
+        refused(
+            at("/linux/mountLabel", json!(bad)),
+            &format!("linux.mountLabel: {bad:?} is not an SELinux label"),
+        );
+    }
     refused(
         with(|config| {
             drop_namespaces(config, &["mount"]);
