@@ -100,9 +100,10 @@ fn check_plan(plan: &Plan) {
     assert_eq!(nodes.len(), rootfs.devices.len(), "one node for each path");
     assert!(rootfs.devices.iter().all(|node| node.mode <= 0o7777));
 
-    assert!(init.namespaces.has(Namespaces::MOUNT));
-    assert!(!init.namespaces.has(Namespaces::USER) && !init.namespaces.has(Namespaces::TIME));
-    let uts = init.namespaces.has(Namespaces::UTS);
+    let own = Namespaces(init.namespaces.0 | init.joined.0);
+    assert!(own.has(Namespaces::MOUNT));
+    assert!(init.namespaces.0 & init.joined.0 == 0);
+    let uts = own.has(Namespaces::UTS);
     assert!(uts || (init.hostname.is_none() && init.domainname.is_none()));
     assert!(
         init.hostname

@@ -16,6 +16,10 @@ pub struct Plan {
     pub oci_version: String,
     /// What init does.
     pub init: InitPlan,
+    /// Namespaces to join, in the order in which it is tried; the creator opens them before anything is created.
+    pub join: Vec<JoinPlan>,
+    /// Of the user namespace: what to write for a new one, what a joined one must have (empty: whatever it has).
+    pub id_maps: IdMaps,
     /// What the creator does in the cgroup hierarchies.
     pub cgroup: CgroupPlan,
     /// `linux.seccomp`: the creator compiles it. `None`: no filter.
@@ -33,6 +37,10 @@ pub struct Plan {
 pub struct InitPlan {
     /// Namespaces to create.
     pub namespaces: Namespaces,
+    /// Namespaces that are joined: the kinds of [`Plan::join`].
+    pub joined: Namespaces,
+    /// `linux.timeOffsets` of a new time namespace.
+    pub time_offsets: Vec<TimeOffset>,
     /// Root filesystem, mounts, devices, masks. `None` never: a container has a root.
     pub rootfs: RootfsPlan,
     /// The user's process.
@@ -103,7 +111,43 @@ impl InitHooks {
     }
 }
 
-/// A set of new namespaces; the bits are the kernel's `CLONE_NEW*`.
+impl InitPlan {
+    /// Does the container run in another user namespace than the creator's, a new or a joined one?
+    pub const fn in_user_namespace(&self) -> bool {
+        self.namespaces.has(Namespaces::USER) || self.joined.has(Namespaces::USER)
+    }
+}
+
+/// A namespace to join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinPlan {
+    /// One of the bits of [`Namespaces`].
+    pub kind: u64,
+    /// Absolute host path of the namespace's file.
+    pub path: String,
+}
+
+/// user_namespaces(7), "User and group ID mappings".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdMaps {
+    /// `linux.uidMappings`
+    pub uids: Vec<IdMapping>,
+    /// `linux.gidMappings`
+    pub gids: Vec<IdMapping>,
+}
+
+/// The offset of one clock; time_namespaces(7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeOffset {
+    /// "monotonic" or "boottime".
+    pub clock: String,
+    /// Seconds.
+    pub secs: i64,
+    /// Nanoseconds, below 10^9.
+    pub nanosecs: u32,
+}
+
+/// A set of namespaces; the bits are the kernel's `CLONE_NEW*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Namespaces(pub u64);
 
@@ -125,7 +169,7 @@ impl Namespaces {
     /// `CLONE_NEWNET`
     pub const NETWORK: u64 = 0x4000_0000;
 
-    /// Is this namespace new?
+    /// Is this one among them?
     pub const fn has(self, bit: u64) -> bool {
         self.0 & bit != 0
     }

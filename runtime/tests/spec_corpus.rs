@@ -56,6 +56,7 @@ fn seeds_reach_both_ends() {
             "devices",
             "docker",
             "docker-seccomp",
+            "kubernetes",
             "minimal",
             "mounts",
             "nulls",
@@ -64,6 +65,7 @@ fn seeds_reach_both_ends() {
             "resources",
             "seccomp",
             "spec",
+            "spec-rootless",
             "sysctl",
             "unknown",
         ]

@@ -156,6 +156,9 @@ fn a_child_can_be_born_in_every_group() {
         args: &[c"sh", c"-c", c"cat /proc/self/cgroup >&3"],
         env: &[],
         fds: &[write.as_fd()],
+        join: &[],
+        twice: false,
+        user: false,
     };
     let mut child = clone::spawn_in(&what, &entrance.tasks()).unwrap();
     drop((write, entrance));

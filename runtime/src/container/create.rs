@@ -21,7 +21,7 @@ use crate::process::creator::{self, Creator};
 use crate::process::peer::Peer;
 use crate::process::spawn::{self, Init};
 use crate::process::wire::Wire;
-use crate::process::{gate, pid_file};
+use crate::process::{gate, idmap, pid_file};
 use crate::rootfs::{CgroupView, Sources};
 use crate::seccomp::listener::{self, Agent, ContainerProcessState};
 use crate::seccomp::{self, Profile};
@@ -124,6 +124,8 @@ struct Making<'a> {
     agent: Option<Agent>,
     /// Sources of mounts, for init.
     sources: Sources,
+    /// The container's namespaces.
+    spaces: spawn::Spaces,
     /// Cgroups may exist from here on.
     has_cgroups: bool,
     /// What hooks are told.
@@ -155,6 +157,8 @@ impl<'a> Making<'a> {
             None => None,
         };
         let sources = Sources::open(&plan.init.rootfs)?;
+        let spaces = spawn::Spaces::open(plan.init.namespaces, &plan.join)
+            .map_err(Error::sys("cannot join a namespace"))?;
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
@@ -169,6 +173,7 @@ impl<'a> Making<'a> {
             filter,
             agent,
             sources,
+            spaces,
             has_cgroups: false,
             about,
         };
@@ -206,7 +211,7 @@ impl<'a> Making<'a> {
         let console = self.console.take();
         let has_console = console.is_some();
         let Init { child, wire } = spawn::init(
-            self.plan.init.namespaces,
+            &self.spaces,
             &mut entrance,
             gate,
             console,
@@ -235,7 +240,15 @@ impl<'a> Making<'a> {
         }
         self.init = creator.into_peer();
         done.map_err(|error| match shared.refused_at() {
-            Some((place, errno)) => entrance.refusal(place, errno).into(),
+            Some((clone::Refused::Cgroup(place), errno)) => entrance.refusal(place, errno).into(),
+            Some((clone::Refused::Join(place), errno)) => {
+                Error::sys("unable to start init")(self.spaces.refusal(place, errno))
+            }
+            Some((clone::Refused::Birth | clone::Refused::Root, errno)) => Error::sys(
+                "unable to start init",
+            )(
+                sys::Error::new("setresuid", "root of the container's user namespace", errno),
+            ),
             None => self.real_cause(error),
         })?;
         // It has answered, so it has executed: its memory is its own.
@@ -257,6 +270,20 @@ impl<'a> Making<'a> {
         self.record.init_process_pid = pid;
         self.record.init_process_start = stat.map_or(0, |stat| stat.start_time);
         self.write_record()?;
+        // Init waits for its first word, and takes it for the news that the maps are written.
+        let in_user_namespace = self.plan.init.in_user_namespace();
+        if self.plan.init.namespaces.has(Namespaces::USER) {
+            idmap::write_maps(pid, &self.plan.id_maps)
+                .map_err(Error::sys("cannot map the container's ids"))?;
+        } else if in_user_namespace
+            && !self.plan.id_maps.uids.is_empty()
+            && !idmap::has_maps(pid, &self.plan.id_maps)
+                .map_err(Error::sys("cannot read the user namespace's id maps"))?
+        {
+            return Err(Error::Refused(
+                "user namespaces enabled, but both namespace path and non-matching mapping specified -- you may only provide one".to_owned(),
+            ));
+        }
         let config = self.init_config(listener, console)?;
         let features = Features::NONE
             .with_if(Features::START_ON_WIRE, and_start)
@@ -277,6 +304,10 @@ impl<'a> Making<'a> {
             creator.hooks(|init| hooks::before(&self.plan.hooks, &self.about, pid, init))?;
         }
         creator.wait_ready()?;
+        if in_user_namespace {
+            idmap::grant(pid, &self.plan.init.process)
+                .map_err(Error::sys("cannot set init's limits"))?;
+        }
         // Before `Run`: after it another command may start the container, and a failure would take it away from that.
         if let Some(path) = &self.args.pid_file {
             pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
@@ -361,6 +392,7 @@ impl<'a> Making<'a> {
             console,
             about: (!plan.hooks.is_empty()).then_some(&self.about),
             trees: &self.sources.places,
+            time: self.spaces.joins_time(),
         };
         config
             .encode()

@@ -23,6 +23,8 @@ pub struct InitConfig {
     pub about: Option<About>,
     /// The places in the plan of the mounts whose sources are among init's descriptors, in that order.
     pub trees: Vec<u32>,
+    /// Is there a time namespace to join among init's descriptors?
+    pub time: bool,
 }
 
 /// The same, as the creator writes it: field by field like [`InitConfig`].
@@ -42,6 +44,8 @@ pub struct InitConfigRef<'a> {
     pub about: Option<&'a About>,
     /// [`InitConfig::trees`]
     pub trees: &'a [u32],
+    /// [`InitConfig::time`]
+    pub time: bool,
 }
 
 impl InitConfigRef<'_> {

@@ -4,6 +4,7 @@ pub mod attrs;
 pub mod config;
 pub mod creator;
 pub mod gate;
+pub mod idmap;
 pub mod init;
 pub mod peer;
 pub mod pid_file;

@@ -3,14 +3,15 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::gate::Gate;
 use crate::cgroup::Entrance;
-use crate::plan::Namespaces;
+use crate::plan::{JoinPlan, Namespaces};
 use crate::sys::clone::{Child, FIRST_FD, Spawn, spawn_in};
 use crate::sys::close::Batch;
-use crate::sys::{Error, Result, sealed_exe};
+use crate::sys::{self, Error, Result, sealed_exe};
 
 /// `argv` of init. The first is what `ps` shows.
 const ARGS: [&CStr; 2] = [c"runc-rs", c"init"];
@@ -24,7 +25,7 @@ impl InitFds {
     pub const WIRE: RawFd = FIRST_FD;
     /// The start gate's lock.
     pub const GATE: RawFd = FIRST_FD + 1;
-    /// The first of the optional ones: the gate's listener, then the console socket, then the sources of mounts, as the config says.
+    /// The first of the optional ones: the gate's listener, the console socket, a time namespace, the sources of mounts, as the config says.
     pub const OPTIONAL: RawFd = FIRST_FD + 2;
 }
 
@@ -37,13 +38,91 @@ pub struct Init {
     pub wire: OwnedFd,
 }
 
-/// Starts init in new `namespaces` and in its `cgroups`; `used` is closed with the rest. What init got is closed here when this returns: the end of a descriptor that only
+/// The namespaces of a container, with the joined ones open.
+#[derive(Debug)]
+pub struct Spaces {
+    new: Namespaces,
+    joined: Vec<Joined>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    kind: u64,
+    path: String,
+    file: OwnedFd,
+}
+
+impl Spaces {
+    /// Opens what is to be joined, and sees that each is of its kind.
+    ///
+    /// # Errors
+    /// The path that is none, with its kind.
+    pub fn open(new: Namespaces, join: &[JoinPlan]) -> Result<Self> {
+        let joined = join
+            .iter()
+            .map(|join| {
+                let failed = |errno| Error::new("open", named(join.kind, &join.path), errno);
+                let file = sys::namespace::open(&join.path).map_err(failed)?;
+                match sys::namespace::kind(file.as_fd()) {
+                    Ok(kind) if kind == join.kind => {}
+                    Ok(_) | Err(_) => {
+                        let object = format!(
+                            "{} (not a {} namespace)",
+                            named(join.kind, &join.path),
+                            word(join.kind)
+                        );
+                        return Err(Error::new("setns", object, Errno::EINVAL));
+                    }
+                }
+                Ok(Joined {
+                    kind: join.kind,
+                    path: join.path.clone(),
+                    file,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { new, joined })
+    }
+
+    /// The error of a child that was refused at a place among those that it joins.
+    pub fn refusal(&self, place: usize, errno: Errno) -> Error {
+        let mut tried = self.joined.iter().filter(|it| it.kind != Namespaces::TIME);
+        let object = tried
+            .nth(place)
+            .map_or_else(String::new, |joined| named(joined.kind, &joined.path));
+        Error::new("setns", object, errno)
+    }
+
+    /// Is a time namespace joined?
+    pub fn joins_time(&self) -> bool {
+        self.joined.iter().any(|it| it.kind == Namespaces::TIME)
+    }
+}
+
+fn named(kind: u64, path: &str) -> String {
+    format!("{} namespace {path}", word(kind))
+}
+
+fn word(kind: u64) -> &'static str {
+    match kind {
+        Namespaces::MOUNT => "mount",
+        Namespaces::UTS => "uts",
+        Namespaces::IPC => "ipc",
+        Namespaces::USER => "user",
+        Namespaces::PID => "pid",
+        Namespaces::NETWORK => "network",
+        Namespaces::CGROUP => "cgroup",
+        _ => "time",
+    }
+}
+
+/// Starts init in new `spaces` and in its `cgroups`; `used` is closed with the rest. What init got is closed here when this returns: the end of a descriptor that only
 /// init holds tells of its death.
 ///
 /// # Errors
 /// That of the call that failed; nothing is left.
 pub fn init(
-    namespaces: Namespaces,
+    spaces: &Spaces,
     cgroups: &mut Entrance,
     gate: Gate,
     console: Option<OwnedFd>,
@@ -58,20 +137,38 @@ pub fn init(
     )
     .map_err(|errno| Error::new("socketpair", "the wire to init", errno))?;
     let program = sealed_exe()?;
+    let namespaces = spaces.new;
+    let (time, join): (Vec<_>, Vec<_>) = spaces
+        .joined
+        .iter()
+        .partition(|joined| joined.kind == Namespaces::TIME);
+    let time = time.first().map(|joined| &joined.file);
     let fds: Vec<BorrowedFd<'_>> = [
         Some(&theirs),
         Some(&gate.lock),
         gate.listener.as_ref(),
         console.as_ref(),
+        time,
     ]
     .into_iter()
     .flatten()
     .chain(&trees)
     .map(AsFd::as_fd)
     .collect();
+    let join: Vec<(BorrowedFd<'_>, u64)> = join
+        .into_iter()
+        .map(|joined| (joined.file.as_fd(), joined.kind))
+        .collect();
+    let joins = |kind| join.iter().any(|(_, joined)| *joined == kind);
+    let new_user = namespaces.has(Namespaces::USER);
     let what = Spawn {
-        // The cgroup namespace is unshared by init itself, when it is in its cgroup.
-        namespaces: namespaces.0 & !Namespaces::CGROUP,
+        // The cgroup namespace is unshared by init itself, when it is in its cgroup; the time namespace, when it has its offsets.
+        namespaces: namespaces.0 & !(Namespaces::CGROUP | Namespaces::TIME),
+        // A pid namespace holds only who is born in it. What is made in a joined user namespace must belong to it, and what is
+        // joined from a new one must have been joined before.
+        twice: joins(Namespaces::PID) || joins(Namespaces::USER) || new_user && !join.is_empty(),
+        user: new_user || joins(Namespaces::USER),
+        join: &join,
         cgroup: cgroups.v2(),
         program: program.as_fd(),
         args: &ARGS,
@@ -89,13 +186,15 @@ pub fn init(
     cgroups.close_with(&mut theirs_all);
     theirs_all.take(&mut used);
     drop(theirs_all);
-    let child = spawned.map_err(|error| explain(error, namespaces))?;
+    let child = spawned.map_err(|error| match (error.call, error.object.parse()) {
+        ("setns", Ok(place)) => spaces.refusal(place, error.errno),
+        _ => explain(error, namespaces),
+    })?;
     Ok(Init { child, wire })
 }
 
 /// clone3 says EPERM, EINVAL or ENOSPC for a dozen reasons: name the likely one.
 fn explain(mut error: Error, namespaces: Namespaces) -> Error {
-    use nix::errno::Errno;
     let names: Vec<&str> = [
         (Namespaces::MOUNT, "mount"),
         (Namespaces::UTS, "uts"),

@@ -2,7 +2,7 @@
 //! refused by name. Platforms other than Linux (`solaris`, `windows`, `vm`, `zos`, `freebsd`) are unknown members here, as
 //! the spec wants.
 
-use super::json::{List, Map, Present, Section, Str, object};
+use super::json::{Map, Present, Section, Str, object};
 use super::seccomp::Seccomp;
 
 object! {
@@ -123,9 +123,9 @@ object! {
 
 object! {
     Linux<'de> {
-        uid_mappings: List = "uidMappings",
-        gid_mappings: List = "gidMappings",
-        time_offsets: Section = "timeOffsets",
+        uid_mappings: Vec<IdMapping> = "uidMappings",
+        gid_mappings: Vec<IdMapping> = "gidMappings",
+        time_offsets: Map<'de, TimeOffset> = "timeOffsets",
         sysctl: Map<'de, Str<'de>> = "sysctl",
         resources: Resources<'de> = "resources",
         cgroups_path: Str<'de> = "cgroupsPath",
@@ -140,6 +140,13 @@ object! {
         intel_rdt: Present = "intelRdt",
         memory_policy: Present = "memoryPolicy",
         personality: Present = "personality",
+    }
+}
+
+object! {
+    TimeOffset {
+        secs: i64 = "secs",
+        nanosecs: u32 = "nanosecs",
     }
 }
 

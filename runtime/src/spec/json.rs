@@ -217,20 +217,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<'de, T> {
     }
 }
 
-/// A list; nothing is kept of it but whether it is empty.
-#[derive(Debug)]
-pub(super) struct List {
-    /// Has it an element?
-    pub(super) asks: bool,
-}
-
-impl<'de> Deserialize<'de> for List {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_seq(Asks("a list"))
-            .map(|asks| List { asks })
-    }
-}
-
 /// An object of which nothing is kept but whether it asks for anything: `{}` and `{"prestart": []}` do not.
 #[derive(Debug)]
 pub(super) struct Section {

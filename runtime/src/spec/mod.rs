@@ -12,6 +12,7 @@ mod devices;
 mod env;
 mod error;
 mod hooks;
+mod idmaps;
 mod json;
 mod linux;
 mod locate;
@@ -110,13 +111,20 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
 
     let hostname = linux::name("hostname", config.hostname)?;
     let domainname = linux::name("domainname", config.domainname)?;
-    let namespaces = namespaces::plan(
+    let spaces = namespaces::plan(
         &linux,
         hostname.is_some(),
         domainname.is_some(),
         options.no_pivot,
     )?;
-    let sysctl = sysctl::plan(linux.sysctl, namespaces)?;
+    let (namespaces, joined) = (spaces.new, spaces.joined);
+    let id_maps = idmaps::plan(linux.uid_mappings, linux.gid_mappings, namespaces, joined)?;
+    let time_offsets = namespaces::time_offsets(linux.time_offsets, namespaces, joined)?;
+    // A joined namespace is not the host's either.
+    let sysctl = sysctl::plan(
+        linux.sysctl,
+        crate::plan::Namespaces(namespaces.0 | joined.0),
+    )?;
     let process = process::plan(process, options, &mut warnings)?;
     let mut mounts = Vec::with_capacity(config.mounts.as_ref().map_or(0, Vec::len));
     for (index, mount) in config.mounts.unwrap_or_default().into_iter().enumerate() {
@@ -153,6 +161,8 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         oci_version,
         init: InitPlan {
             namespaces,
+            joined,
+            time_offsets,
             rootfs,
             process,
             hostname,
@@ -160,6 +170,8 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
             sysctl,
             hooks: init_hooks,
         },
+        join: spaces.join,
+        id_maps,
         cgroup,
         seccomp,
         hooks,

@@ -2,13 +2,12 @@
 
 use super::config::{Linux, Process};
 use super::error::{Error, Result};
-use super::json::{List, Section, Str};
+use super::json::{Section, Str};
 
 /// Fails with the name of the first section that asks for something which is not there yet. One that asks for nothing
 /// (`"intelRdt": null`, `"apparmorProfile": ""`) passes.
 pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
     let section = |section: Option<&Section>| section.is_some_and(|section| section.asks);
-    let list = |list: &Option<List>| list.as_ref().is_some_and(|list| list.asks);
     let text = |text: &Option<Str<'_>>| text.as_deref().is_some_and(|text| !text.is_empty());
     let refused = [
         ("process.apparmorProfile", text(&process.apparmor_profile)),
@@ -19,9 +18,6 @@ pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
             "process.execCPUAffinity",
             section(process.exec_cpu_affinity.as_ref()),
         ),
-        ("linux.uidMappings", list(&linux.uid_mappings)),
-        ("linux.gidMappings", list(&linux.gid_mappings)),
-        ("linux.timeOffsets", section(linux.time_offsets.as_ref())),
         (
             "linux.netDevices",
             // A device asks by its key: to be moved in under its own name.
@@ -38,21 +34,6 @@ pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
         if asks {
             return Err(Error::unsupported(field));
         }
-    }
-    Ok(())
-}
-
-/// A namespace that cannot be made yet, or none: by type (the spec's word), and whether it has a path.
-pub(super) fn namespace(index: usize, kind: &str, has_path: bool) -> Result<()> {
-    if matches!(kind, "user" | "time") {
-        return Err(Error::unsupported(format!(
-            "linux.namespaces[{index}] ({kind})"
-        )));
-    }
-    if has_path {
-        return Err(Error::unsupported(format!(
-            "linux.namespaces[{index}].path"
-        )));
     }
     Ok(())
 }

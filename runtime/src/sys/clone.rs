@@ -39,14 +39,23 @@ impl Shared {
         self.memory = None;
     }
 
-    /// Of a child that ended with [`EXEC_FAILED`]: the place in [`spawn_in`]'s list at which the kernel refused it, and
-    /// why. `None`: it got past them all.
-    pub fn refused_at(&self) -> Option<(usize, Errno)> {
-        let memory = self.memory.as_ref()?;
-        let errno = memory.refused_errno.load(Ordering::Acquire);
-        let place = memory.refused_place.load(Ordering::Acquire);
-        (errno != 0).then(|| (usize::try_from(place).unwrap_or(0), Errno::from_raw(errno)))
+    /// Of a child that ended with [`EXEC_FAILED`]: what the kernel refused it, and why. `None`: it got past all that.
+    pub fn refused_at(&self) -> Option<(Refused, Errno)> {
+        self.memory.as_ref().and_then(|memory| memory.refused())
     }
+}
+
+/// What the kernel refused a child before its exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The cgroup at this place in [`spawn_in`]'s list.
+    Cgroup(usize),
+    /// The namespace at this place of [`Spawn::join`].
+    Join(usize),
+    /// The birth of the second child.
+    Birth,
+    /// To become root of its user namespace.
+    Root,
 }
 
 impl Drop for Shared {
@@ -73,6 +82,16 @@ pub struct Spawn<'a> {
     pub env: &'a [CString],
     /// These become [`FIRST_FD`], `FIRST_FD + 1`, ... in the child; 0, 1 and 2 are inherited, all else is closed by the exec.
     pub fds: &'a [BorrowedFd<'a>],
+    /// Open namespace files, and their `CLONE_NEW*` bits: to be joined, in this order, but for a user namespace. That comes
+    /// when the others have been tried, and those that were refused are tried again in it.
+    pub join: &'a [(BorrowedFd<'a>, u64)],
+    /// The namespaces must be joined before the new ones can be made: the one who joins starts the real child as its own
+    /// sibling, and ends.
+    pub twice: bool,
+    /// It is in another user namespace: before its exec it waits until something comes on the first of `fds`, which it does not
+    /// read, and becomes root there. (The exec of one without a uid would drop every capability.) At the end of that
+    /// stream it exits.
+    pub user: bool,
 }
 
 /// Not libc's constant: that one overflows an `int`.
@@ -87,12 +106,38 @@ struct Memory {
     envp: Vec<*const libc::c_char>,
     fds: Vec<RawFd>,
     enter: Vec<RawFd>,
+    join: Vec<(RawFd, u64)>,
+    twice: bool,
+    user: bool,
+    second: libc::clone_args,
+    second_stack: Vec<u64>,
+    second_pid: AtomicI32,
     // The child's only words to its parent, which shares this memory.
+    refused_what: AtomicI32,
     refused_place: AtomicI32,
     refused_errno: AtomicI32,
     program: RawFd,
     stack: Vec<u64>,
 }
+
+impl Memory {
+    fn refused(&self) -> Option<(Refused, Errno)> {
+        let errno = self.refused_errno.load(Ordering::Acquire);
+        let place = usize::try_from(self.refused_place.load(Ordering::Acquire)).unwrap_or(0);
+        let what = match self.refused_what.load(Ordering::Acquire) {
+            AT_CGROUP => Refused::Cgroup(place),
+            AT_JOIN => Refused::Join(place),
+            AT_BIRTH => Refused::Birth,
+            _ => Refused::Root,
+        };
+        (errno != 0).then(|| (what, Errno::from_raw(errno)))
+    }
+}
+
+const AT_CGROUP: i32 = 0;
+const AT_JOIN: i32 = 1;
+const AT_BIRTH: i32 = 2;
+const AT_ROOT: i32 = 3;
 
 /// Starts `what` with clone3(2). The caller must have blocked all signals: a handler must not run in the child.
 ///
@@ -125,6 +170,18 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
         envp: pointers(env),
         fds,
         enter: enter.iter().map(AsRawFd::as_raw_fd).collect(),
+        join: what
+            .join
+            .iter()
+            .map(|(fd, kind)| (fd.as_raw_fd(), *kind))
+            .collect(),
+        twice: what.twice,
+        user: what.user,
+        // SAFETY: an all-zero clone_args is valid: every field is an integer.
+        second: unsafe { std::mem::zeroed() },
+        second_stack: vec![0; if what.twice { STACK / 8 } else { 0 }],
+        second_pid: AtomicI32::new(0),
+        refused_what: AtomicI32::new(0),
         refused_place: AtomicI32::new(0),
         refused_errno: AtomicI32::new(0),
         program,
@@ -144,10 +201,23 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
     }
+    if what.twice {
+        memory.second = args;
+        // The exit signal is the first child's.
+        memory.second.flags = args.flags & !(libc::CLONE_PIDFD as u64)
+            | libc::CLONE_PARENT as u64
+            | libc::CLONE_PARENT_SETTID as u64;
+        memory.second.exit_signal = 0;
+        memory.second.pidfd = 0;
+        memory.second.parent_tid = memory.second_pid.as_ptr() as u64;
+        memory.second.stack = memory.second_stack.as_mut_ptr() as u64;
+        args.flags = (libc::CLONE_PIDFD | libc::CLONE_VM) as u64;
+        args.cgroup = 0;
+    }
 
     // SAFETY: `args` is a valid clone_args; the child runs `child` on its own stack, inside `memory`, which stays
     // allocated until `has_executed` (or for ever).
-    let pid = unsafe { clone3(&args, &memory) };
+    let pid = unsafe { clone3(&args, &memory, child) };
     if pid < 0 {
         let errno = Errno::from_raw(i32::try_from(-pid).unwrap_or(libc::EIO));
         return Err(Error::new(
@@ -156,20 +226,47 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
             errno,
         ));
     }
+    // SAFETY: clone3 succeeded with CLONE_PIDFD: the kernel stored a new descriptor, which nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let shared = Shared {
+        memory: Some(memory),
+    };
+    if what.twice {
+        return second(shared, &pidfd);
+    }
     Ok(Child {
         pid: i32::try_from(pid).unwrap_or(-1),
-        // SAFETY: clone3 succeeded with CLONE_PIDFD: the kernel stored a new descriptor, which nobody else owns.
-        pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
-        shared: Shared {
-            memory: Some(memory),
-        },
+        pidfd,
+        shared,
+    })
+}
+
+/// Reaps the first child of two; the second is the caller's child as well, by CLONE_PARENT.
+fn second(shared: Shared, first: &OwnedFd) -> Result<Child> {
+    use std::os::fd::AsFd;
+    super::pidfd::wait(first.as_fd(), false)?;
+    let pid = shared
+        .memory
+        .as_ref()
+        .map_or(0, |memory| memory.second_pid.load(Ordering::Acquire));
+    if pid > 0 {
+        // Not reaped yet: the number is its own.
+        let pidfd = super::pidfd::open(pid)?;
+        return Ok(Child { pid, pidfd, shared });
+    }
+    Err(match shared.refused_at() {
+        Some((Refused::Join(place), errno)) => Error::new("setns", place.to_string(), errno),
+        Some((_, errno)) => Error::new("clone3", "after joining namespaces", errno),
+        None => Error::new("clone3", "killed while it joined namespaces", Errno::EINTR),
     })
 }
 
 /// The child's dup3 calls go from the first to the last: a source that one of them would overwrite is moved above the
 /// targets first.
 fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)> {
-    let above = FIRST_FD + RawFd::try_from(what.fds.len()).unwrap_or(RawFd::MAX);
+    let end = FIRST_FD + RawFd::try_from(what.fds.len()).unwrap_or(RawFd::MAX);
+    // One who waits closes everything else at once, and keeps the program behind its descriptors.
+    let above = end + RawFd::from(what.user);
     let mut moved = Vec::new();
     let mut place = |fd: BorrowedFd<'_>, target: Option<RawFd>| -> Result<RawFd> {
         let raw = fd.as_raw_fd();
@@ -189,7 +286,7 @@ fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)>
         .zip(what.fds)
         .map(|(target, fd)| place(*fd, Some(target)))
         .collect::<Result<_>>()?;
-    let program = place(what.program, None)?;
+    let program = place(what.program, what.user.then_some(end))?;
     Ok((fds, program, moved))
 }
 
@@ -197,8 +294,13 @@ fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)>
 pub const EXEC_FAILED: i32 = 126;
 
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3(args: &libc::clone_args, memory: &Memory) -> i64 {
+unsafe fn clone3(
+    args: &libc::clone_args,
+    memory: &Memory,
+    entry: extern "C" fn(*const Memory) -> !,
+) -> i64 {
     let result: i64;
+    // The child's stack is in `args`, and `entry` gets `memory`.
     // SAFETY: the parent continues after label 2 with all registers but rax, rcx and r11 unchanged, and its own stack;
     // the child starts on the stack in `args` (16-byte aligned, as the call needs) and never returns from `child`.
     unsafe {
@@ -216,7 +318,7 @@ unsafe fn clone3(args: &libc::clone_args, memory: &Memory) -> i64 {
             in("rdi") std::ptr::from_ref(args),
             in("rsi") std::mem::size_of::<libc::clone_args>(),
             in("r12") std::ptr::from_ref(memory),
-            in("r13") child as *const (),
+            in("r13") entry as *const (),
             lateout("rcx") _,
             lateout("r11") _,
         );
@@ -224,9 +326,64 @@ unsafe fn clone3(args: &libc::clone_args, memory: &Memory) -> i64 {
     result
 }
 
-/// The child's whole life before its new image. No allocation, no errno, no library call.
+/// Tells the parent why this child ends, and ends.
+#[cfg(target_arch = "x86_64")]
+fn refuse(memory: &Memory, what: i32, place: usize, errno: i64) -> ! {
+    memory.refused_what.store(what, Ordering::Release);
+    memory.refused_place.store(place as i32, Ordering::Release);
+    memory.refused_errno.store(-errno as i32, Ordering::Release);
+    exit_child()
+}
+
+/// Joins the namespaces: first those that this user may, then the user namespace, then what only its root may.
+#[cfg(target_arch = "x86_64")]
+fn join(memory: &Memory) {
+    let count = memory.join.len();
+    let mut joined = 0_u32;
+    let mut round = 0;
+    while round < 3 {
+        let mut index = 0;
+        while index < count {
+            // SAFETY: in bounds: index < join.len().
+            let (fd, kind) = unsafe { *memory.join.as_ptr().add(index) };
+            let is_user = kind == libc::CLONE_NEWUSER as u64;
+            let bit = 1_u32 << (index & 31);
+            if joined & bit == 0 && is_user == (round == 1) {
+                // SAFETY: numbers only; this process shares neither its namespaces nor its directories.
+                let done = unsafe { syscall(libc::SYS_setns, i64::from(fd), kind as i64, 0, 0, 0) };
+                if done == 0 {
+                    joined |= bit;
+                } else if round > 0 || done != -i64::from(libc::EPERM) {
+                    refuse(memory, AT_JOIN, index, done);
+                }
+            }
+            index += 1;
+        }
+        round += 1;
+    }
+}
+
+/// What the first process does. No allocation, no errno, no library call, here and below.
 #[cfg(target_arch = "x86_64")]
 extern "C" fn child(memory: *const Memory) -> ! {
+    // SAFETY: `spawn` passes a live Memory that nobody writes to.
+    let shared = unsafe { &*memory };
+    if !shared.twice {
+        born(memory);
+    }
+    join(shared);
+    // SAFETY: the second child has a stack of its own in the memory that all three share, and CLONE_PARENT_SETTID writes to
+    // an atomic of it.
+    let pid = unsafe { clone3(&shared.second, shared, born) };
+    if pid < 0 {
+        refuse(shared, AT_BIRTH, 0, pid);
+    }
+    exit_child()
+}
+
+/// The child's whole life before its new image.
+#[cfg(target_arch = "x86_64")]
+extern "C" fn born(memory: *const Memory) -> ! {
     // SAFETY: `spawn` passes a live Memory that nobody writes to.
     let memory = unsafe { &*memory };
     let count = memory.fds.len() as i64;
@@ -240,11 +397,12 @@ extern "C" fn child(memory: *const Memory) -> ! {
             let fd = i64::from(*memory.enter.as_ptr().add(index as usize));
             let done = syscall(libc::SYS_write, fd, c"0".as_ptr() as i64, 1, 0, 0);
             if done < 0 {
-                memory.refused_place.store(index as i32, Ordering::Release);
-                memory.refused_errno.store(-done as i32, Ordering::Release);
-                exit_child();
+                refuse(memory, AT_CGROUP, index as usize, done);
             }
             index += 1;
+        }
+        if !memory.twice && !memory.join.is_empty() {
+            join(memory);
         }
         index = 0;
         while index < count {
@@ -261,6 +419,9 @@ extern "C" fn child(memory: *const Memory) -> ! {
             }
             index += 1;
         }
+        if memory.user {
+            wait_and_become_root(memory, above);
+        }
         // Whatever else the caller left open goes with the exec (CVE-2024-21626).
         if syscall(
             libc::SYS_close_range,
@@ -276,6 +437,68 @@ extern "C" fn child(memory: *const Memory) -> ! {
         syscall(
             libc::SYS_execveat,
             i64::from(memory.program),
+            c"".as_ptr() as i64,
+            memory.argv.as_ptr() as i64,
+            memory.envp.as_ptr() as i64,
+            i64::from(libc::AT_EMPTY_PATH),
+        );
+    }
+    exit_child()
+}
+
+/// In a user namespace: nothing but its own descriptors, until the id maps are written; then it is root, and executes.
+///
+/// It only looks whether there is a byte (MSG_PEEK): the message is for the program. It has closed its copy of the other end
+/// before, or would never see that its creator is gone.
+#[cfg(target_arch = "x86_64")]
+fn wait_and_become_root(memory: &Memory, above: i64) -> ! {
+    let mut byte = 0_u8;
+    // SAFETY: raw system calls on this process's own descriptors, one live byte and live memory.
+    unsafe {
+        if i64::from(memory.program) != above {
+            let flags = i64::from(libc::O_CLOEXEC);
+            if syscall(
+                libc::SYS_dup3,
+                i64::from(memory.program),
+                above,
+                flags,
+                0,
+                0,
+            ) < 0
+            {
+                exit_child();
+            }
+        }
+        let rest = above + 1;
+        if syscall(libc::SYS_close_range, rest, i64::from(u32::MAX), 0, 0, 0) < 0 {
+            exit_child();
+        }
+        loop {
+            let flags = i64::from(libc::MSG_PEEK);
+            let wire = i64::from(FIRST_FD);
+            let buffer = &raw mut byte as i64;
+            let done = syscall(libc::SYS_recvfrom, wire, buffer, 1, flags, 0);
+            if done == 1 {
+                break;
+            }
+            if done != -i64::from(libc::EINTR) {
+                exit_child();
+            }
+        }
+        // Where it is denied the groups stay, and whoever asked for others gets an error later.
+        let done = syscall(libc::SYS_setgroups, 0, 0, 0, 0, 0);
+        if done < 0 && done != -i64::from(libc::EPERM) {
+            refuse(memory, AT_ROOT, 0, done);
+        }
+        for call in [libc::SYS_setresgid, libc::SYS_setresuid] {
+            let done = syscall(call, 0, 0, 0, 0, 0);
+            if done < 0 {
+                refuse(memory, AT_ROOT, 0, done);
+            }
+        }
+        syscall(
+            libc::SYS_execveat,
+            above,
             c"".as_ptr() as i64,
             memory.argv.as_ptr() as i64,
             memory.envp.as_ptr() as i64,
@@ -330,6 +553,9 @@ mod tests {
             args,
             env: &env,
             fds,
+            join: &[],
+            twice: false,
+            user: false,
         };
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
@@ -369,6 +595,9 @@ mod tests {
             args: &[c"true"],
             env: &[],
             fds: &[],
+            join: &[],
+            twice: false,
+            user: false,
         };
         let writable = File::create("/dev/null").unwrap();
         let read_only = File::open("/dev/null").unwrap();
@@ -376,7 +605,10 @@ mod tests {
         let mut child = spawn_in(&what, &enter).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
         assert!(matches!(status, WaitStatus::Exited(_, EXEC_FAILED)));
-        assert_eq!(child.shared.refused_at(), Some((1, Errno::EBADF)));
+        assert_eq!(
+            child.shared.refused_at(),
+            Some((Refused::Cgroup(1), Errno::EBADF))
+        );
         child.shared.has_executed();
 
         let child = spawn_in(&what, &enter[..1]).unwrap();
@@ -395,6 +627,9 @@ mod tests {
             args: &[c"x"],
             env: &[],
             fds: &[],
+            join: &[],
+            twice: false,
+            user: false,
         };
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();

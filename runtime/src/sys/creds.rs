@@ -63,6 +63,32 @@ pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<()> {
         .map_err(|errno| Error::new("prlimit64", resource.to_string(), errno))
 }
 
+/// Raises the hard limit of `resource` of process `pid` to `hard`, if it is lower.
+pub fn raise_hard_limit(pid: i32, resource: u32, hard: u64) -> Result<()> {
+    let error = || Error::last("prlimit64", format!("{resource} of {pid}"));
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let none = std::ptr::null::<libc::rlimit64>();
+    // SAFETY: `limit` is a live, writable rlimit64; no new value is given.
+    let rc = unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, none, &raw mut limit) };
+    if rc < 0 {
+        return Err(error());
+    }
+    if limit.rlim_max >= hard {
+        return Ok(());
+    }
+    limit.rlim_max = hard;
+    let none = std::ptr::null_mut::<libc::rlimit64>();
+    // SAFETY: `limit` is a live rlimit64, which the kernel only reads.
+    let rc = unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, &raw const limit, none) };
+    if rc < 0 {
+        return Err(error());
+    }
+    Ok(())
+}
+
 /// Soft and hard limit of `resource` (`RLIMIT_*`) of the calling process.
 pub fn getrlimit(resource: u32) -> Result<(u64, u64)> {
     let mut old = libc::rlimit64 {

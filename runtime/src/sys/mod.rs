@@ -17,6 +17,7 @@ pub mod fd;
 pub(crate) mod fork;
 pub mod lock;
 pub mod mount;
+pub mod namespace;
 pub mod net;
 mod own;
 pub mod path;

@@ -5,8 +5,10 @@ use crate::log::push_json;
 use crate::seccomp::Arch;
 use crate::spec;
 
-/// `linux.namespaces`: those that can be created.
-const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "uts"];
+/// `linux.namespaces`: those that can be created and joined.
+const NAMESPACES: &[&str] = &[
+    "cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts",
+];
 
 /// One JSON value; objects keep their order.
 enum Json<'a> {

@@ -1,7 +1,12 @@
 //! Init between `Config` and `Ready`: the container around the process.
 
-use std::os::fd::BorrowedFd;
+use std::fmt::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::write;
 use sync_model::Step;
 
 use super::failure::{At, Failure};
@@ -9,7 +14,66 @@ use crate::plan::Namespaces;
 use crate::process::attrs;
 use crate::process::config::InitConfig;
 use crate::rootfs::{self, Prepared, Sources};
+use crate::sys::status::Status;
 use crate::{sys, tty};
+
+/// What init may do in its user namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct User {
+    /// setgroups(2) is not denied.
+    pub may_setgroups: bool,
+}
+
+/// In another user namespace init must be its root by now. While the host's /proc is there.
+pub fn user(config: &InitConfig, status: &Status) -> Result<User, Failure> {
+    if !config.plan.in_user_namespace() {
+        return Ok(User {
+            may_setgroups: true,
+        });
+    }
+    const PATH: &str = "/proc/self/setgroups";
+    if status.uid != Some(0) || status.gid != Some(0) {
+        let object = "root of the user namespace";
+        return Err(sys::Error::new("setresuid", object, Errno::EPERM)).at(Step::User);
+    }
+    let word = std::fs::read(PATH)
+        .map_err(|_| sys::Error::last("read", PATH))
+        .at(Step::User)?;
+    Ok(User {
+        may_setgroups: !word.starts_with(b"deny"),
+    })
+}
+
+/// The new or joined time namespace. Not at birth: who shares its memory may join none, and a process that is born in one
+/// finds its offsets fixed.
+pub fn time(config: &InitConfig, joined: Option<OwnedFd>) -> Result<(), Failure> {
+    const KIND: u64 = Namespaces::TIME;
+    if let Some(file) = joined {
+        return sys::namespace::enter(file.as_fd(), KIND, "the time namespace").at(Step::Bootstrap);
+    }
+    if !config.plan.namespaces.has(KIND) {
+        return Ok(());
+    }
+    const OFFSETS: &str = "/proc/self/timens_offsets";
+    const NEW: &str = "/proc/self/ns/time_for_children";
+    sys::unshare(KIND).at(Step::Bootstrap)?;
+    if !config.plan.time_offsets.is_empty() {
+        let mut text = String::new();
+        for offset in &config.plan.time_offsets {
+            let _ = writeln!(text, "{} {} {}", offset.clock, offset.secs, offset.nanosecs);
+        }
+        let file = open(OFFSETS, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|errno| sys::Error::new("open", OFFSETS, errno))
+            .at(Step::Bootstrap)?;
+        write(&file, text.as_bytes())
+            .map_err(|errno| sys::Error::new("write", format!("{text:?} to {OFFSETS}"), errno))
+            .at(Step::Bootstrap)?;
+    }
+    let file = sys::namespace::open(NEW)
+        .map_err(|errno| sys::Error::new("open", NEW, errno))
+        .at(Step::Bootstrap)?;
+    sys::namespace::enter(file.as_fd(), KIND, NEW).at(Step::Bootstrap)
+}
 
 /// Everything that is done while the host's tree is still there.
 pub fn mount(config: &InitConfig, sources: Sources) -> Result<Prepared, Failure> {
@@ -20,12 +84,15 @@ pub fn mount(config: &InitConfig, sources: Sources) -> Result<Prepared, Failure>
         sys::unshare(Namespaces::CGROUP).at(Step::Cgroup)?;
     }
     if let Some(id) = &config.keyring {
-        attrs::session_keyring(id, plan.namespaces.has(Namespaces::USER)).at(Step::Keyring)?;
+        attrs::session_keyring(id, plan.in_user_namespace()).at(Step::Keyring)?;
     }
     if plan.namespaces.has(Namespaces::NETWORK) {
         attrs::loopback_up().at(Step::Network)?;
     }
-    if let Some(score) = plan.process.oom_score_adj {
+    // In another user namespace the creator does it: init may not lower it there.
+    if let Some(score) = plan.process.oom_score_adj
+        && !plan.in_user_namespace()
+    {
         attrs::oom_score_adj(score).at(Step::OomScore)?;
     }
     let prepared = rootfs::prepare_with(&plan.rootfs, &config.cgroups, sources).at(Step::Mounts)?;

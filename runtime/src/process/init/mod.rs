@@ -116,11 +116,14 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
     let listener = take(config.listener);
     let console = take(config.console);
 
+    let time = take(config.time);
     let sources = Sources {
         trees: (config.trees.iter()).filter_map(|_| take(true)).collect(),
         places: config.trees.clone(),
     };
 
+    let user = build::user(&config, &status)?;
+    build::time(&config, time)?;
     let mounted = build::mount(&config, sources)?;
     if bootstrap.features.has(Features::HOOKS) {
         send(driver, &Message::Hooks)?;
@@ -137,7 +140,7 @@ fn converse(driver: &mut Creator) -> Result<Ready, End> {
         _ => return Err(End::Left),
     };
 
-    let mut exec = privileges::drop(&config.plan, &status, filter)?;
+    let mut exec = privileges::drop(&config.plan, &status, filter, user.may_setgroups)?;
     exec.before(config.plan, config.about);
     if bootstrap.features.has(Features::SECCOMP_FD) {
         hand_over_notify(driver, &mut exec)?;

@@ -40,7 +40,12 @@ const SYS_ADMIN: u64 = 1 << 21;
 
 /// Becomes the plan's user, with the plan's limits and capabilities, and finds the program. `filter` is for later: see
 /// [`Exec::load`].
-pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<Exec, Failure> {
+pub fn drop(
+    plan: &InitPlan,
+    status: &Status,
+    filter: Option<Filter>,
+    may_setgroups: bool,
+) -> Result<Exec, Failure> {
     let process = &plan.process;
     let asked = process.capabilities.unwrap_or_default();
     // Where it is not to be had, the capabilities are refused here and now, not when the program is started.
@@ -52,7 +57,8 @@ pub fn drop(plan: &InitPlan, status: &Status, filter: Option<Filter>) -> Result<
     let (few_files, limits) = limits(&process.rlimits);
     attrs::rlimits(&limits).at(Step::Rlimits)?;
     attrs::creds::umask(process);
-    let done = attrs::finalize(process, status, process.terminal, true, keep).at(Step::User)?;
+    let done =
+        attrs::finalize(process, status, process.terminal, may_setgroups, keep).at(Step::User)?;
     for warning in &done.warnings {
         tracing::warn!("{warning}");
     }

@@ -131,7 +131,7 @@ fn deep_nesting_and_long_strings_end_in_a_short_error() {
         "[{\"x\":".repeat(deep)
     );
     assert!(!error(&offsets).is_empty());
-    let offsets = format!("{{\"linux\": {{\"timeOffsets\": {}", "{\"x\":".repeat(deep));
+    let offsets = format!("{{\"linux\": {{\"intelRdt\": {}", "{\"x\":".repeat(deep));
     assert!(error(&offsets).contains("recursion limit exceeded"));
     // What nobody knows is skipped without a stack, however deep it is: runc, too, takes 10,000 levels.
     let unknown = format!("{{\"x\": {}{}}}", "[".repeat(deep), "]".repeat(deep));

@@ -203,13 +203,6 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
             json!({"initial": "0"}),
             json!({"initial": ""}),
         ),
-        ("/linux/uidMappings", json!([{"size": 1}]), json!([])),
-        ("/linux/gidMappings", json!([{"size": 1}]), json!([])),
-        (
-            "/linux/timeOffsets",
-            json!({"monotonic": {"secs": 1}}),
-            json!({}),
-        ),
         ("/linux/netDevices", json!({"eth0": {}}), json!({})),
         ("/linux/intelRdt", json!({}), Value::Null),
         (
@@ -255,19 +248,6 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
         }
         assert!(wrong(json!({"path": "/x", "timeout": i64::MAX, "env": null})).is_ok());
     }
-    for kind in ["user", "time"] {
-        refused(
-            at("/linux/namespaces/-", json!({"type": kind})),
-            &format!(
-                "linux.namespaces[{}] ({kind}): not supported yet",
-                base()["linux"]["namespaces"].as_array().unwrap().len()
-            ),
-        );
-    }
-    refused(
-        at("/linux/namespaces/1/path", json!("/proc/1/ns/net")),
-        "linux.namespaces[1].path: not supported yet",
-    );
     assert!(at("/linux/namespaces/1/path", json!("")).is_ok());
     let mount = |more: Value| {
         let mut mount = json!({"destination": "/m", "source": "/s", "options": ["bind"]});
@@ -505,4 +485,59 @@ fn impossible_values_name_their_field() {
     ] {
         refused(at(pointer, value), words);
     }
+}
+
+#[test]
+fn id_maps_offsets_and_paths_that_the_kernel_would_refuse() {
+    let user = |uids: Value, gids: Value| {
+        with(|config| {
+            let list = config["linux"]["namespaces"].as_array_mut().unwrap();
+            list.push(json!({"type": "user"}));
+            config["linux"]["uidMappings"] = uids;
+            config["linux"]["gidMappings"] = gids;
+        })
+    };
+    let map = |container: u32, host: u32, size: u32| json!({"containerID": container, "hostID": host, "size": size});
+    let good = || json!([map(0, 1000, 10), map(10, 2000, 5)]);
+    assert!(user(good(), good()).is_ok());
+    for (uids, words) in [
+        (
+            json!([map(0, 1, 0)]),
+            "linux.uidMappings[0]: size must not be 0",
+        ),
+        (
+            json!([map(0, u32::MAX, 1)]),
+            "linux.uidMappings[0]: the range ends above the largest id",
+        ),
+        (
+            json!([map(0, 1000, 10), map(9, 2000, 1)]),
+            "linux.uidMappings[1]: the range overlaps an earlier one",
+        ),
+        (
+            json!([map(0, 1000, 10), map(10, 1009, 1)]),
+            "linux.uidMappings[1]: the range overlaps an earlier one",
+        ),
+        (
+            json!((0..341).map(|n| map(n, n, 1)).collect::<Vec<_>>()),
+            "linux.uidMappings: 341 ranges, the kernel takes at most 340",
+        ),
+    ] {
+        refused(user(uids, good()), words);
+    }
+    refused(
+        at("/linux/uidMappings", good()),
+        "user namespace mappings specified, but user namespace isn't enabled in the config",
+    );
+    refused(
+        at("/linux/namespaces/1/path", json!("ns/net")),
+        "linux.namespaces[1].path: \"ns/net\" is not absolute",
+    );
+    refused(
+        with(|config| {
+            let list = config["linux"]["namespaces"].as_array_mut().unwrap();
+            list.push(json!({"type": "time", "path": "/x"}));
+            config["linux"]["timeOffsets"] = json!({"boottime": {"secs": 1}});
+        }),
+        "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one",
+    );
 }
