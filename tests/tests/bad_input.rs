@@ -429,11 +429,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
             json!("system_u:system_r:x_t:s0"),
             "selinuxLabel",
         ),
-        (
-            "/linux/mountLabel",
-            json!("system_u:object_r:x_t:s0"),
-            "mountLabel",
-        ),
         ("/linux/intelRdt", json!({"closID": "x"}), "intelRdt"),
         (
             "/linux/personality",

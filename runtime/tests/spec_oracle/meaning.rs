@@ -32,7 +32,7 @@ pub fn ours(plan: &Plan) -> Value {
         "annotations": plan.annotations,
         "sysctl": plan.init.sysctl.iter().map(|(key, value)| (key.clone(), json!(value))).collect::<Map<_, _>>(),
         "cgroup": plan.cgroup.path,
-        "namespaces": plan.init.namespaces.0,
+        "namespaces": plan.init.namespaces.0 | plan.init.joined.0,
         "devices": rootfs.devices.iter().filter(|node| !is_default(&node.path, node.major, node.minor)).map(|node|
             json!([node.path, kind(&node.kind), node.major, node.minor, node.mode, node.uid, node.gid])).collect::<Vec<_>>(),
         "propagation": rootfs.propagation,
