@@ -161,6 +161,32 @@ pub fn receive(stream: &UnixStream) -> (Value, OwnedFd) {
     (state, notify.expect("no descriptor came with the state"))
 }
 
+/// One message of a console socket: its bytes, and the one descriptor beside them.
+pub fn receive_fd(stream: &UnixStream) -> (Vec<u8>, OwnedFd) {
+    let mut bytes = vec![0; 4096];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    assert!(readable(stream.as_fd(), HANG), "no descriptor comes");
+    let got = recvmsg(
+        stream,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )
+    .expect("recvmsg");
+    bytes.truncate(got.bytes);
+    let mut fds: Vec<OwnedFd> = control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert_eq!(fds.len(), 1, "one descriptor");
+    (bytes, fds.remove(0))
+}
+
 /// The next question; `None`: nobody is left to ask.
 fn next(notify: &OwnedFd) -> Option<ScmpNotifReq> {
     loop {

@@ -30,7 +30,7 @@ pub fn become_subreaper() {
 }
 
 /// Waits until a descriptor has something to read (or its end has come); false after `timeout`.
-pub(crate) fn readable(fd: BorrowedFd<'_>, timeout: Duration) -> bool {
+pub fn readable(fd: BorrowedFd<'_>, timeout: Duration) -> bool {
     let end = Instant::now() + timeout;
     loop {
         let left = end.saturating_duration_since(Instant::now());

@@ -17,13 +17,13 @@ mod pty;
 mod runtime;
 mod tempdir;
 
-pub use agent::{Agent, Answer, receive};
+pub use agent::{Agent, Answer, receive, receive_fd};
 pub use bundle::{APPLETS, Bundle, find_busybox};
 pub use config::Config;
 pub use container::Container;
 pub use host::{
     Fifo, HANG, alive, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, is_root,
-    mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, reap, signal, wait_gone,
+    mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, readable, reap, signal, wait_gone,
     wait_until,
 };
 pub use pty::Pty;

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cgroups;
+mod console_socket;
 mod crash;
 mod differential;
 mod explain;

@@ -35,8 +35,10 @@ use crate::sys::{self, clone, pidfd, signal};
 /// Everything that can be wrong with a config or a kernel; nothing is left behind.
 pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
     let plan = load(globals, args, true)?;
+    let console = connect_console(args)?;
     keep_the_dead()?;
     let mut making = Making::begin(globals, args, plan)?;
+    making.console = console;
     let made = making.build(false);
     making.finish(made)?;
     Ok(())
@@ -49,8 +51,10 @@ pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
 pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     let plan = load(globals, args, args.detach)?;
     if args.detach {
+        let console = connect_console(args)?;
         keep_the_dead()?;
         let mut making = Making::begin(globals, args, plan)?;
+        making.console = console;
         let made = making.build(true);
         return making.finish(made).map(|_| 0);
     }
@@ -84,6 +88,14 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     ended
 }
 
+/// Before anything exists: a peer that is not there is a mistake of the caller's.
+fn connect_console(args: &CreateArgs) -> Result<Option<OwnedFd>, Error> {
+    args.console_socket
+        .as_deref()
+        .map(super::console::connect)
+        .transpose()
+}
+
 /// Where the caller ignores SIGCHLD, so would we: the kernel would reap init, and what it died of be lost.
 fn keep_the_dead() -> Result<(), Error> {
     signal::set_default(libc::SIGCHLD).map_err(Error::sys("cannot wait for init"))
@@ -114,7 +126,7 @@ struct Making<'a> {
     record: Record,
     /// Init, once it is started: whatever fails from then on, it is killed.
     init: Option<Peer>,
-    /// Init's end of the socket on which it sends its terminal.
+    /// The socket on which init sends its terminal: to this command, or to the peer of `--console-socket`.
     console: Option<OwnedFd>,
     /// `--explain`, `--trace`.
     explain: Option<Explain>,

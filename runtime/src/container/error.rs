@@ -36,6 +36,16 @@ pub enum Error {
     /// A poststart hook: the container was stopped for it.
     #[error("{0}")]
     Hook(#[from] crate::hooks::Error),
+    /// Nobody takes the terminal. The words are Go's, as runc has them.
+    #[error("dial unix {path}: {}{hint}", dialled(.source))]
+    Console {
+        /// `--console-socket`
+        path: String,
+        /// What that means, or empty.
+        hint: &'static str,
+        /// The call.
+        source: sys::Error,
+    },
     /// A kernel call of this process.
     #[error("{what}: {source}")]
     Sys {
@@ -63,4 +73,9 @@ impl Error {
     pub fn sys(what: &'static str) -> impl FnOnce(sys::Error) -> Self {
         move |source| Self::Sys { what, source }
     }
+}
+
+/// "connect: connection refused"
+fn dialled(source: &sys::Error) -> String {
+    format!("{}: {}", source.call, sys::words(source.errno))
 }

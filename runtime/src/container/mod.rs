@@ -1,6 +1,7 @@
 //! The operations behind the commands: one function each.
 
 pub mod args;
+mod console;
 mod create;
 mod delete;
 mod error;

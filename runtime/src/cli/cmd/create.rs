@@ -37,9 +37,10 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
             .transpose()
     };
     let (pid_file, trace) = (path("pid-file")?, path("trace")?);
+    let console_socket = path("console-socket")?;
     Ok(CreateArgs {
         id: super::id(low)?,
-        console_socket: None,
+        console_socket,
         pidfd_socket: None,
         pid_file,
         no_pivot: low.flag("no-pivot"),
@@ -67,10 +68,6 @@ fn enter_bundle(bundle: Option<&OsStr>) -> Result<PathBuf, Failure> {
 fn refuse(globals: &Globals, low: &LowArgs) -> Result<(), Failure> {
     let refused = [
         (globals.systemd_cgroup, "--systemd-cgroup"),
-        (
-            low.text("console-socket").is_some_and(|p| !p.is_empty()),
-            "--console-socket",
-        ),
         (
             low.text("pidfd-socket").is_some_and(|p| !p.is_empty()),
             "--pidfd-socket",
