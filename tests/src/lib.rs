@@ -16,6 +16,7 @@ mod host;
 mod pty;
 mod runtime;
 mod tempdir;
+pub mod tracer;
 
 pub use agent::{Agent, Answer, receive, receive_fd};
 pub use bundle::{APPLETS, Bundle, find_busybox};

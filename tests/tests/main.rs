@@ -14,6 +14,7 @@ mod hooks;
 mod idmapped;
 mod join;
 mod lifecycle;
+mod matrix;
 mod mount_options;
 mod mounts;
 mod namespaces;

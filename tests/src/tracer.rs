@@ -1,0 +1,301 @@
+//! A small ptrace(2) tracer: follows a command and everybody it starts, up to the container's program, and breaks one
+//! system call of one of them.
+//!
+//! Processes are known by the order of their birth: 0 is the command, for `run` and `create` 1 is init. A call is known by its name and
+//! how many of that name the process has made, so that a loop which turns once more does not shift all that follows.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use libseccomp::ScmpSyscall;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{WaitOptions, wait, waitpid};
+
+/// How long a command may take.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// wait(2): every kind of child, and only this thread's.
+const WAIT: u32 = 0x4000_0000 | 0x2000_0000;
+/// `PTRACE_EVENT_EXEC`
+const EVENT_EXEC: i32 = 4;
+/// `PTRACE_EVENT_STOP`
+const EVENT_STOP: i32 = 128;
+
+/// What happens in place of a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// SIGKILL of the process.
+    Kill,
+    /// This errno.
+    Errno(i32),
+}
+
+/// A system call of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// In the order of birth.
+    pub process: usize,
+    /// The kernel's name.
+    pub name: String,
+    /// Which of that name, from 1.
+    pub nth: u32,
+}
+
+/// What a traced command did.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// Exit code of the command, or 128 + signal.
+    pub code: i32,
+    /// It did not end within [`LIMIT`].
+    pub hung: bool,
+    /// The call that was to be broken was made.
+    pub fired: bool,
+    /// Every call, up to the container's program.
+    pub calls: Vec<Call>,
+    /// Every process that was followed.
+    pub pids: Vec<u32>,
+    /// How often the container's program was executed.
+    pub executions: u32,
+}
+
+#[derive(Debug, Default)]
+struct Thread {
+    process: usize,
+    inside: bool,
+    /// The answer to the call it is inside of.
+    answer: Option<i32>,
+}
+
+struct Tracer<'a> {
+    threads: HashMap<i32, Thread>,
+    processes: HashMap<i32, usize>,
+    counts: HashMap<(usize, i64), u32>,
+    names: HashMap<i64, String>,
+    fault: Option<(&'a Call, Action)>,
+    program: &'a Path,
+    booted: bool,
+    leaving: bool,
+    trace: Trace,
+    alive: Arc<Mutex<Vec<i32>>>,
+}
+
+/// Runs `command` with these files as standard streams and breaks `fault`. `program`: end of the path of the container's program;
+/// `also`: a process to follow from the start, as number 1.
+pub fn trace(
+    command: &Command,
+    [stdin, stdout, stderr]: [Stdio; 3],
+    program: &Path,
+    also: Option<u32>,
+    fault: Option<(&Call, Action)>,
+) -> Trace {
+    // Stops itself: a process cannot ask to be traced between fork and execve without unsafe code.
+    let mut child = Command::new(crate::find_busybox())
+        .args(["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .expect("spawn");
+    let first = child.id().cast_signed();
+    let pid = rustix::process::Pid::from_raw(first);
+    waitpid(pid, WaitOptions::UNTRACED).expect("wait for the stop");
+    let alive = Arc::new(Mutex::new(vec![]));
+    let mut tracer = Tracer {
+        threads: HashMap::new(),
+        processes: HashMap::new(),
+        counts: HashMap::new(),
+        names: HashMap::new(),
+        fault,
+        program,
+        booted: false,
+        leaving: false,
+        trace: Trace::default(),
+        alive: Arc::clone(&alive),
+    };
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC;
+    tracer.meet(first);
+    ptrace::seize(Pid::from_raw(first), options | Options::PTRACE_O_EXITKILL).expect("seize");
+    if let Some(other) = also {
+        tracer.meet(other.cast_signed());
+        let other = Pid::from_raw(other.cast_signed());
+        ptrace::seize(other, options).expect("seize init");
+        ptrace::interrupt(other).expect("interrupt init");
+    }
+    let (done, over) = mpsc::channel::<()>();
+    let hung = Arc::new(AtomicBool::new(false));
+    let watch = std::thread::spawn({
+        let hung = Arc::clone(&hung);
+        move || {
+            if over.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                hung.store(true, Ordering::SeqCst);
+                for pid in alive.lock().expect("no panic").iter() {
+                    let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+                }
+            }
+        }
+    });
+    kill(Pid::from_raw(first), Signal::SIGCONT).expect("continue");
+    while !tracer.threads.is_empty() {
+        match wait(WaitOptions::from_bits_retain(WAIT)) {
+            Ok(Some((pid, status))) => {
+                tracer.on(pid.as_raw_nonzero().get(), status.as_raw(), first)
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => break,
+        }
+    }
+    let _ = done.send(());
+    watch.join().expect("the watch");
+    // Reaped above: this only tells the standard library.
+    let _ = child.try_wait();
+    tracer.trace.hung = hung.load(Ordering::SeqCst);
+    tracer.trace
+}
+
+impl Tracer<'_> {
+    fn meet(&mut self, tid: i32) {
+        let tgid = crate::proc_status(tid.cast_unsigned(), "Tgid")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(tid);
+        let next = self.processes.len();
+        let process = *self.processes.entry(tgid).or_insert(next);
+        if process == next {
+            self.trace.pids.push(tgid.cast_unsigned());
+            self.alive.lock().expect("no panic").push(tgid);
+        }
+        self.threads.insert(
+            tid,
+            Thread {
+                process,
+                ..Thread::default()
+            },
+        );
+    }
+
+    fn forget(&mut self, tid: i32) {
+        self.threads.remove(&tid);
+        self.alive
+            .lock()
+            .expect("no panic")
+            .retain(|pid| *pid != tid);
+    }
+
+    fn on(&mut self, tid: i32, status: i32, first: i32) {
+        let (low, high) = (status & 0x7f, (status >> 8) & 0xff);
+        if low != 0x7f {
+            self.forget(tid);
+            if tid == first {
+                self.trace.code = if low == 0 { high } else { 128 + low };
+                self.leaving = true;
+                for tid in self.threads.keys() {
+                    let _ = ptrace::interrupt(Pid::from_raw(*tid));
+                }
+            }
+            return;
+        }
+        if !self.threads.contains_key(&tid) {
+            self.meet(tid);
+        }
+        let pid = Pid::from_raw(tid);
+        let event = status >> 16;
+        let mut signal = None;
+        if (1..=3).contains(&event) {
+            // Known from here on: it may not have come to its first stop when its parent dies.
+            let child = ptrace::getevent(pid)
+                .ok()
+                .and_then(|child| i32::try_from(child).ok());
+            if let Some(child) = child.filter(|child| !self.threads.contains_key(child)) {
+                self.meet(child);
+            }
+        } else if high == 0x85 {
+            self.call(tid);
+        } else if event == EVENT_EXEC {
+            self.booted = true;
+            let exe = std::fs::read_link(format!("/proc/{tid}/exe")).unwrap_or_default();
+            // The other threads of the process are gone.
+            if exe.ends_with(self.program) {
+                self.trace.executions += 1;
+                self.forget(tid);
+                let _ = ptrace::detach(pid, None);
+                return;
+            }
+        } else if event == 0 {
+            signal = Signal::try_from(high).ok();
+        }
+        let pending = self
+            .threads
+            .get(&tid)
+            .is_some_and(|thread| thread.answer.is_some());
+        if self.leaving && !pending && (event == EVENT_STOP || high == 0x85 || event == 0) {
+            self.forget(tid);
+            let _ = ptrace::detach(pid, signal);
+            return;
+        }
+        let _ = ptrace::syscall(pid, signal);
+    }
+
+    /// The entry to a system call, or its exit.
+    fn call(&mut self, tid: i32) {
+        let pid = Pid::from_raw(tid);
+        let (Ok(mut registers), Some(thread)) = (ptrace::getregs(pid), self.threads.get_mut(&tid))
+        else {
+            return;
+        };
+        if thread.inside {
+            thread.inside = false;
+            if let Some(errno) = thread.answer.take() {
+                registers.rax = i64::from(-errno).cast_unsigned();
+                let _ = ptrace::setregs(pid, registers);
+            }
+            return;
+        }
+        thread.inside = true;
+        if !self.booted {
+            return;
+        }
+        let number = registers.orig_rax.cast_signed();
+        let process = thread.process;
+        let nth = self.counts.entry((process, number)).or_default();
+        *nth += 1;
+        let name = self.names.entry(number).or_insert_with(|| {
+            i32::try_from(number)
+                .ok()
+                .and_then(|number| ScmpSyscall::from(number).get_name().ok())
+                .unwrap_or_else(|| number.to_string())
+        });
+        let call = Call {
+            process,
+            name: name.clone(),
+            nth: *nth,
+        };
+        if let Some((wanted, action)) = self.fault
+            && !self.trace.fired
+            && *wanted == call
+        {
+            self.trace.fired = true;
+            match action {
+                Action::Kill => {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+                Action::Errno(errno) => {
+                    thread.answer = Some(errno);
+                    registers.orig_rax = u64::MAX;
+                    let _ = ptrace::setregs(pid, registers);
+                }
+            }
+        }
+        self.trace.calls.push(call);
+    }
+}
