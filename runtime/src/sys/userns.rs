@@ -76,8 +76,10 @@ impl Drop for Child {
     fn drop(&mut self) {
         let pid = Pid::from_raw(self.0);
         // Ours, and not collected: it can be neither gone nor another.
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-        let how = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
-        while waitid(Id::Pid(pid), how) == Err(Errno::EINTR) {}
+        if nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok() {
+            let how = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
+            while waitid(Id::Pid(pid), how) == Err(Errno::EINTR) {}
+        }
+        // Otherwise it lives as long as this process: to wait for it would be for ever.
     }
 }
