@@ -148,16 +148,42 @@ struct Side {
 /// Sorts `cases` so that the first that holds is the one that wins. The error is the place of a case that contradicts one before it.
 pub fn sort(cases: Vec<(u32, Case)>, is_64bit: bool) -> Result<Vec<Case>, u32> {
     let mut root = Level::default();
+    let mut kept: Vec<Case> = Vec::with_capacity(cases.len());
     for (place, case) in cases {
-        let mut path = Vec::with_capacity(case.tests.len() * 3);
-        for test in &case.tests {
-            nodes(test, is_64bit, &mut path);
+        if kept.iter().any(|other| other.covers(&case)) {
+            continue;
         }
-        root.insert(&path, case).map_err(|Contradiction| place)?;
+        let before = kept.len();
+        kept.retain(|other| !case.covers(other));
+        if kept.len() != before {
+            root = Level::default();
+            for case in &kept {
+                root.insert(&path(case, is_64bit), case.clone())
+                    .map_err(|Contradiction| place)?;
+            }
+        }
+        root.insert(&path(&case, is_64bit), case.clone())
+            .map_err(|Contradiction| place)?;
+        kept.push(case);
     }
     let mut sorted = Vec::new();
     root.collect(&mut sorted);
     Ok(sorted)
+}
+
+fn path(case: &Case, is_64bit: bool) -> Vec<Node> {
+    let mut path = Vec::with_capacity(case.tests.len() * 3);
+    for test in &case.tests {
+        nodes(test, is_64bit, &mut path);
+    }
+    path
+}
+
+impl Case {
+    /// Does this one hold wherever `other` does, and do the same there?
+    fn covers(&self, other: &Self) -> bool {
+        self.action == other.action && self.tests.iter().all(|test| other.tests.contains(test))
+    }
 }
 
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use crate::seccomp::{Arch, Filter, Op, Profile, Syscall, at_most, compile, may_b
 struct Tally {
     profiles: Cell<u64>,
     refused: Cell<u64>,
+    slow: Cell<u64>,
     calls: Cell<u64>,
     conflicts: Cell<u64>,
     asked: Cell<u64>,
@@ -45,7 +46,9 @@ fn libseccomp_is_faulty(profile: &Profile, arch: u32, nr: u32, at_least: u32) ->
             .iter()
             .filter(|rule| rule.action != profile.default_action)
         {
-            for _ in rule.syscalls.iter().filter(|syscall| here(syscall)) {
+            for syscall in rule.syscalls.iter().filter(|syscall| here(syscall)) {
+                // The multiplexer is told by its first argument.
+                all[0] += u32::from(syscall.multiplexed(arch).is_some());
                 for condition in &rule.conditions {
                     let index = usize::from(condition.index);
                     all[index] += 1;
@@ -73,6 +76,41 @@ fn somewhere_faulty(profile: &Profile) -> bool {
     })
 }
 
+/// libseccomp 2.5.4 walks its trees along each of their ways, and an ordered comparison of 64 bits doubles those behind
+/// it: with many of them on one call it does not come back for hours.
+fn libseccomp_is_too_slow(profile: &Profile) -> bool {
+    let calls = profile.rules.iter().flat_map(|rule| &rule.syscalls);
+    calls
+        .flat_map(|call| {
+            // The call and its multiplexers share a number; which, differs by architecture.
+            let through = profile.architectures.iter();
+            let through = through.filter_map(|&arch| Some(call.multiplexed(arch)?.0));
+            std::iter::once(*call).chain(through)
+        })
+        .any(|call| {
+            let reaches = |other: &Syscall| {
+                *other == call
+                    || profile.architectures.iter().any(|&arch| {
+                        other
+                            .multiplexed(arch)
+                            .is_some_and(|(through, _)| through == call)
+                    })
+            };
+            let rules = profile
+                .rules
+                .iter()
+                .filter(|rule| rule.action != profile.default_action);
+            let ordered: usize = rules
+                .map(|rule| {
+                    let doubling = rule.conditions.iter();
+                    let doubling = doubling.filter(|it| !matches!(it.op, Op::Eq | Op::MaskedEq));
+                    rule.syscalls.iter().filter(|other| reaches(other)).count() * doubling.count()
+                })
+                .sum();
+            ordered > 4
+        })
+}
+
 /// A name that one of the architectures does not have is still in libseccomp's list for it, and its rules may contradict
 /// each other there. We do not look at rules that nothing can match.
 fn contradicts_nowhere(profile: &Profile) -> bool {
@@ -97,18 +135,28 @@ fn check(profile: &Profile, seed: u64, tally: &Tally) -> TestCaseResult {
     if compile(profile).is_err() && !may_be_refused(profile) {
         return fail("we refuse, and did not expect to".to_owned());
     }
-    let theirs = Reference::mended(profile);
+    let theirs = match libseccomp_is_too_slow(profile) {
+        true => None,
+        false => Some(Reference::mended(profile)),
+    };
     let (ours, theirs) = match (compile(profile), theirs) {
-        (Ok(ours), Ok(theirs)) => (ours, Some(theirs)),
-        (Err(_), Err(_)) => {
+        (ours, None) => {
+            add(&tally.slow, 1);
+            match ours {
+                Ok(ours) => (ours, None),
+                Err(_) => return Ok(()),
+            }
+        }
+        (Ok(ours), Some(Ok(theirs))) => (ours, Some(theirs)),
+        (Err(_), Some(Err(_))) => {
             add(&tally.refused, 1);
             return Ok(());
         }
-        (Ok(ours), Err(_)) if somewhere_faulty(profile) => (ours, None),
-        (Err(_), Ok(_)) if somewhere_faulty(profile) => return Ok(()),
-        (Ok(ours), Err(_)) if contradicts_nowhere(profile) => (ours, None),
-        (Ok(_), Err(error)) => return fail(format!("libseccomp refuses: {error}")),
-        (Err(error), Ok(_)) => return fail(format!("we refuse: {error}")),
+        (Ok(ours), Some(Err(_))) if somewhere_faulty(profile) => (ours, None),
+        (Err(_), Some(Ok(_))) if somewhere_faulty(profile) => return Ok(()),
+        (Ok(ours), Some(Err(_))) if contradicts_nowhere(profile) => (ours, None),
+        (Ok(_), Some(Err(error))) => return fail(format!("libseccomp refuses: {error}")),
+        (Err(error), Some(Ok(_))) => return fail(format!("we refuse: {error}")),
     };
     if ours.program.len() > at_most(profile).min(Filter::MAX) {
         return fail(format!(
@@ -121,7 +169,7 @@ fn check(profile: &Profile, seed: u64, tally: &Tally) -> TestCaseResult {
         Ok(program) => program,
         Err(error) => return fail(format!("the kernel refuses our filter: {error}")),
     };
-    let exact = Reference::new(profile).ok();
+    let exact = theirs.as_ref().and_then(|_| Reference::new(profile).ok());
     let mut wrong = None;
     let mut lost = false;
     inputs(profile, seed, 48, |data: &Data| {
@@ -189,9 +237,10 @@ fn compare(kind: Kind, usual: u32) {
     let strategy = (profile(kind, knows), proptest::num::u64::ANY);
     let result = runner.run(&strategy, |(profile, seed)| check(&profile, seed, &tally));
     println!(
-        "{kind:?}: {} profiles ({} refused by both, {} where libseccomp forgets to load the number), {} calls: {} with libseccomp ({} where it is wrong), {} of rules in conflict",
+        "{kind:?}: {} profiles ({} refused by both, {} too slow for libseccomp, {} where libseccomp forgets to load the number), {} calls: {} with libseccomp ({} where it is wrong), {} of rules in conflict",
         tally.profiles.get(),
         tally.refused.get(),
+        tally.slow.get(),
         tally.lost.get(),
         tally.calls.get(),
         tally.asked.get(),
