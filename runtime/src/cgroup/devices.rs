@@ -5,33 +5,35 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::os::fd::AsFd;
 
 use nix::fcntl::OFlag;
 
 use super::error::{Error, Result};
-use super::file;
+use super::{ebpf, file};
 use crate::plan::{DeviceKind, DeviceRule};
+use crate::sys::bpf::{self, Instruction};
 use crate::sys::close::Batch;
 
 /// What one exception is about. Derived order is runc's: major, minor, type; a wildcard comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Device {
-    major: Option<u32>,
-    minor: Option<u32>,
-    block_first: Kind,
+pub(super) struct Device {
+    pub(super) major: Option<u32>,
+    pub(super) minor: Option<u32>,
+    pub(super) block_first: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(super) enum Kind {
     Block,
     Char,
 }
 
 /// Bits.
-type Access = u8;
-const READ: Access = 1;
-const WRITE: Access = 2;
-const MKNOD: Access = 4;
+pub(super) type Access = u8;
+pub(super) const READ: Access = 1;
+pub(super) const WRITE: Access = 2;
+pub(super) const MKNOD: Access = 4;
 const ALL: Access = READ | WRITE | MKNOD;
 
 /// A default and its exceptions.
@@ -93,6 +95,25 @@ impl Policy {
     /// Everything is allowed: nothing to enforce.
     pub(super) fn allows_all(&self) -> bool {
         self.allow && self.exceptions.is_empty()
+    }
+
+    /// For v2.
+    pub(super) fn program(&self) -> Vec<Instruction> {
+        let exceptions = self.exceptions.iter();
+        ebpf::program(
+            self.allow,
+            exceptions.map(|(device, &access)| (*device, access)),
+        )
+    }
+
+    /// Has the kernel enforce the policy in a v2 group, from now on and as long as the group is there.
+    pub(super) fn attach_v2(&self, directory: &str) -> Result<()> {
+        if self.allows_all() {
+            return Ok(());
+        }
+        let program = bpf::load_device_program(&self.program())?;
+        let group = file::open_file(directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        Ok(bpf::attach_device_program(group.as_fd(), program.as_fd())?)
     }
 
     fn rule(

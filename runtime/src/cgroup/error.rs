@@ -110,9 +110,6 @@ pub enum Error {
     /// A `resources.unified` key whose controller is not enabled.
     #[error("unable to set unified resource {0:?}: controller not available")]
     UnifiedController(String),
-    /// Not there yet.
-    #[error("{0} not supported yet")]
-    Unsupported(&'static str),
     /// v1 cannot express the rules.
     #[error(
         "requested rule [{rule}] not supported by devices cgroupv1 (cannot punch hole in existing wildcard rule [{wildcard}])"

@@ -15,6 +15,7 @@
 mod create;
 mod destroy;
 mod devices;
+mod ebpf;
 mod error;
 mod file;
 mod freezer;

@@ -8,16 +8,12 @@ use super::path::CgroupPaths;
 use super::{file, v1};
 use crate::plan::{BlockIo, Cpu, Memory, Resources};
 
-/// What cannot be done on v2 (yet): found before anything is made.
+/// What cannot be done on v2: found before anything is made.
 ///
 /// # Errors
-/// Device rules that forbid anything: v2 has no device controller, they take an eBPF program.
+/// Device rules that cannot be kept; limits of controllers that only v1 has; a key of `unified` that is no file.
 pub(super) fn check(resources: &Resources) -> Result<()> {
-    if !Policy::of(&resources.devices)?.allows_all() {
-        return Err(Error::Unsupported(
-            "linux.resources.devices: cgroup v2 device rules (any but a single {\"allow\": true, \"access\": \"rwm\"}; a container without rules is denied most devices) are",
-        ));
-    }
+    Policy::of(&resources.devices)?;
     if resources.net_class_id.is_some_and(|id| id != 0) {
         return Err(Error::NoController {
             controller: "net_cls",
@@ -73,6 +69,8 @@ pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     let Some(group) = paths.get("") else {
         return Ok(());
     };
+    // First: whatever fails after it, nobody was in the group without it.
+    Policy::of(&resources.devices)?.attach_v2(group)?;
     memory(group, &resources.memory)?;
     cpu(group, &resources.cpu)?;
     if let Some(limit) = resources.pids_limit {
@@ -272,14 +270,5 @@ mod tests {
         ] {
             assert_eq!(weight_of_shares(shares), weight, "{shares}");
         }
-    }
-
-    #[test]
-    fn restricting_devices_is_refused_by_name() {
-        let error = check(&Resources::default()).unwrap_err().to_string();
-        assert!(
-            error.contains("cgroup v2 device rules") && error.ends_with("not supported yet"),
-            "{error}"
-        );
     }
 }

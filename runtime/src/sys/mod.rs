@@ -7,6 +7,7 @@
     clippy::cast_possible_wrap
 )]
 
+pub mod bpf;
 pub mod caps;
 pub mod clone;
 pub mod close;
