@@ -51,7 +51,12 @@ fn every_hierarchy_has_the_containers_cgroup() {
     let pid = c.detach();
     let own = cgroup_dirs(std::process::id());
     for (controllers, dir) in cgroup_dirs(pid) {
-        let mut mine = own.iter().find(|(c, _)| *c == controllers).unwrap().1.as_path();
+        let mut mine = own
+            .iter()
+            .find(|(c, _)| *c == controllers)
+            .unwrap()
+            .1
+            .as_path();
         if controllers.is_empty() && is_v2() {
             // A group with processes passes no controllers on: beside the caller's own cgroup.
             mine = mine.parent().unwrap();

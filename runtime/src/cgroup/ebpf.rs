@@ -103,7 +103,13 @@ pub(super) fn program(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        clippy::cast_lossless
+    )]
     use super::*;
     use crate::cgroup::devices::Policy;
     use crate::plan::{DeviceKind, DeviceRule};
