@@ -157,3 +157,31 @@ fn a_path_that_cannot_be_joined() {
         c.nothing_left();
     }
 }
+
+/// Set in the container, it would be the host's that changes. The value is what it is already.
+#[test]
+fn no_sysctl_of_a_joined_namespace_that_is_the_hosts() {
+    need_root!();
+    let cases = [
+        ("network", "net", "net.ipv4.ip_unprivileged_port_start"),
+        ("ipc", "ipc", "kernel.msgmax"),
+    ];
+    for (kind, name, key) in cases {
+        if kind == "ipc" && !is_ours() {
+            skip(
+                "join::no_sysctl_of_a_joined_namespace_that_is_the_hosts",
+                "runc looks at the network namespace alone",
+            );
+            continue;
+        }
+        let file = format!("/proc/sys/{}", key.replace('.', "/"));
+        let value = std::fs::read_to_string(file).unwrap();
+        let c = Container::new(|g| {
+            join(g, kind, &format!("/proc/self/ns/{name}"));
+            g.set("/linux/sysctl", json!({key: value.trim()}));
+        });
+        c.run()
+            .refused(&format!("not allowed in host {kind} namespace"));
+        c.nothing_left();
+    }
+}

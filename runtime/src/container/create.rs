@@ -10,7 +10,7 @@ use sync_model::{Features, Level};
 
 use super::delete::PATIENCE;
 use super::terminal::Terminal;
-use super::{CreateArgs, Error, Globals, hooks};
+use super::{CreateArgs, Error, Globals, hooks, sysctls};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
 use crate::foreground;
@@ -171,6 +171,7 @@ impl<'a> Making<'a> {
         let sources = Sources::open(&plan.init.rootfs)?;
         let spaces = spawn::Spaces::open(plan.init.namespaces, &plan.join)
             .map_err(Error::sys("cannot join a namespace"))?;
+        sysctls::check(&plan, &spaces)?;
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,

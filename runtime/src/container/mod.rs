@@ -9,6 +9,7 @@ mod evidence;
 mod hooks;
 mod kill;
 mod start;
+mod sysctls;
 mod terminal;
 mod view;
 

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::{fstat, stat};
 
 use super::gate::Gate;
 use crate::cgroup::Entrance;
@@ -91,6 +92,26 @@ impl Spaces {
             .nth(place)
             .map_or_else(String::new, |joined| named(joined.kind, &joined.path));
         Error::new("setns", object, errno)
+    }
+
+    /// Is a namespace of `kind` joined that is the caller's own?
+    ///
+    /// # Errors
+    /// That of stat(2).
+    pub fn joins_own(&self, kind: u64) -> Result<bool> {
+        let Some(joined) = self.joined.iter().find(|it| it.kind == kind) else {
+            return Ok(false);
+        };
+        let own = match kind {
+            Namespaces::NETWORK => "/proc/self/ns/net",
+            Namespaces::UTS => "/proc/self/ns/uts",
+            Namespaces::IPC => "/proc/self/ns/ipc",
+            _ => return Ok(false),
+        };
+        let theirs = fstat(&joined.file)
+            .map_err(|errno| Error::new("fstat", joined.path.as_str(), errno))?;
+        let ours = stat(own).map_err(|errno| Error::new("stat", own, errno))?;
+        Ok((theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino))
     }
 
     /// Is a time namespace joined?
