@@ -18,6 +18,7 @@ mod matrix;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod preserve_fds;
 mod process;
 mod races;
 mod seccomp;

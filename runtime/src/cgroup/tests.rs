@@ -155,6 +155,7 @@ fn a_child_can_be_born_in_every_group() {
         program: program.as_fd(),
         args: &[c"sh", c"-c", c"cat /proc/self/cgroup >&3"],
         env: &[],
+        first: clone::FIRST_FD,
         fds: &[write.as_fd()],
         join: &[],
         twice: false,

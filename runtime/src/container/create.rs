@@ -220,6 +220,8 @@ impl<'a> Making<'a> {
         // Before init: it opens devices, and between the rule that denies all and those that allow some it must not try.
         let mut used = cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
         made.close_with(&mut used);
+        // Init's copies are enough: whoever waits for the end of one must not wait for this command.
+        used.take(&mut sys::fd::preserved(self.args.preserve_fds));
         let mut entrance = cgroup::Entrance::open(&self.cgroups)?;
         let console = self.console.take();
         let has_console = console.is_some();
@@ -229,6 +231,7 @@ impl<'a> Making<'a> {
             gate,
             console,
             std::mem::take(&mut self.sources.trees),
+            self.args.preserve_fds,
             used,
         )
         .map_err(Error::sys("unable to start init"))?;

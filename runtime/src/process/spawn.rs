@@ -1,6 +1,6 @@
 //! The birth of init: the wire, the sealed executable, clone3.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -17,17 +17,37 @@ use crate::sys::{self, Error, Result, sealed_exe};
 /// `argv` of init. The first is what `ps` shows.
 const ARGS: [&CStr; 2] = [c"runc-rs", c"init"];
 
-/// Init's descriptors, as [`init`] hands them over.
+/// Init's descriptors, as [`init`] hands them over: behind those of the caller that go to the program.
 #[derive(Debug, Clone, Copy)]
-pub struct InitFds;
+pub struct InitFds {
+    /// How many those are (`--preserve-fds`).
+    pub preserved: u32,
+}
 
 impl InitFds {
     /// The wire to the creator.
-    pub const WIRE: RawFd = FIRST_FD;
+    pub fn wire(self) -> RawFd {
+        FIRST_FD.saturating_add_unsigned(self.preserved)
+    }
+
     /// The start gate's lock.
-    pub const GATE: RawFd = FIRST_FD + 1;
+    pub fn gate(self) -> RawFd {
+        self.wire().saturating_add(1)
+    }
+
     /// The first of the optional ones: the gate's listener, the console socket, a time namespace, the sources of mounts, as the config says.
-    pub const OPTIONAL: RawFd = FIRST_FD + 2;
+    pub fn optional(self) -> RawFd {
+        self.wire().saturating_add(2)
+    }
+
+    /// Those of this process, by its `argv`.
+    pub fn own() -> Self {
+        let word = std::env::args_os().nth(ARGS.len());
+        let preserved = word.and_then(|word| word.to_str()?.parse().ok());
+        Self {
+            preserved: preserved.unwrap_or(0),
+        }
+    }
 }
 
 /// Init, and the creator's end of the wire.
@@ -137,7 +157,7 @@ fn word(kind: u64) -> &'static str {
     }
 }
 
-/// Starts init in new `spaces` and in its `cgroups`; `used` is closed with the rest. What init got is closed here when this returns: the end of a descriptor that only
+/// Starts init in new `spaces` and in its `cgroups`, with the caller's first `preserved` descriptors; `used` is closed with the rest. What init got is closed here when this returns: the end of a descriptor that only
 /// init holds tells of its death.
 ///
 /// # Errors
@@ -148,6 +168,7 @@ pub fn init(
     gate: Gate,
     console: Option<OwnedFd>,
     trees: Vec<OwnedFd>,
+    preserved: u32,
     mut used: Batch,
 ) -> Result<Init> {
     let (wire, theirs) = socketpair(
@@ -182,6 +203,9 @@ pub fn init(
         .collect();
     let joins = |kind| join.iter().any(|(_, joined)| *joined == kind);
     let new_user = namespaces.has(Namespaces::USER);
+    let init_fds = InitFds { preserved };
+    let number = (preserved > 0).then(|| CString::new(preserved.to_string()).unwrap_or_default());
+    let args: Vec<&CStr> = ARGS.into_iter().chain(number.as_deref()).collect();
     let what = Spawn {
         // The cgroup namespace is unshared by init itself, when it is in its cgroup; the time namespace, when it has its offsets.
         namespaces: namespaces.0 & !(Namespaces::CGROUP | Namespaces::TIME),
@@ -192,8 +216,9 @@ pub fn init(
         join: &join,
         cgroup: cgroups.v2(),
         program: program.as_fd(),
-        args: &ARGS,
+        args: &args,
         env: &[],
+        first: init_fds.wire(),
         fds: &fds,
     };
     let spawned = spawn_in(&what, &cgroups.tasks());

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 
 use super::{Error, Result};
 
-/// First descriptor that init is given; the others follow it without a gap.
+/// First descriptor behind the standard streams.
 pub const FIRST_FD: RawFd = 3;
 
 /// A started child.
@@ -80,7 +80,9 @@ pub struct Spawn<'a> {
     pub args: &'a [&'a CStr],
     /// `environ`.
     pub env: &'a [CString],
-    /// These become [`FIRST_FD`], `FIRST_FD + 1`, ... in the child; 0, 1 and 2 are inherited, all else is closed by the exec.
+    /// The first of `fds` in the child: what is below is inherited as it is. At least [`FIRST_FD`].
+    pub first: RawFd,
+    /// These become `first`, `first + 1`, ... in the child; all that is above them is closed by the exec.
     pub fds: &'a [BorrowedFd<'a>],
     /// Open namespace files, and their `CLONE_NEW*` bits: to be joined, in this order, but for a user namespace. That comes
     /// when the others have been tried, and those that were refused are tried again in it.
@@ -104,6 +106,7 @@ struct Memory {
     _strings: Vec<CString>,
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
+    first: RawFd,
     fds: Vec<RawFd>,
     enter: Vec<RawFd>,
     join: Vec<(RawFd, u64)>,
@@ -168,6 +171,7 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
     let mut memory = Box::new(Memory {
         argv: pointers(args),
         envp: pointers(env),
+        first: what.first,
         fds,
         enter: enter.iter().map(AsRawFd::as_raw_fd).collect(),
         join: what
@@ -264,13 +268,13 @@ fn second(shared: Shared, first: &OwnedFd) -> Result<Child> {
 /// The child's dup3 calls go from the first to the last: a source that one of them would overwrite is moved above the
 /// targets first.
 fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)> {
-    let end = FIRST_FD + RawFd::try_from(what.fds.len()).unwrap_or(RawFd::MAX);
+    let end = what.first + RawFd::try_from(what.fds.len()).unwrap_or(RawFd::MAX);
     // One who waits closes everything else at once, and keeps the program behind its descriptors.
     let above = end + RawFd::from(what.user);
     let mut moved = Vec::new();
     let mut place = |fd: BorrowedFd<'_>, target: Option<RawFd>| -> Result<RawFd> {
         let raw = fd.as_raw_fd();
-        if !(FIRST_FD..above).contains(&raw) || target == Some(raw) {
+        if !(what.first..above).contains(&raw) || target == Some(raw) {
             return Ok(raw);
         }
         // SAFETY: fcntl on a borrowed, open descriptor.
@@ -282,7 +286,7 @@ fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)>
         moved.push(unsafe { OwnedFd::from_raw_fd(copy) });
         Ok(copy)
     };
-    let fds = (FIRST_FD..)
+    let fds = (what.first..)
         .zip(what.fds)
         .map(|(target, fd)| place(*fd, Some(target)))
         .collect::<Result<_>>()?;
@@ -387,7 +391,7 @@ extern "C" fn born(memory: *const Memory) -> ! {
     // SAFETY: `spawn` passes a live Memory that nobody writes to.
     let memory = unsafe { &*memory };
     let count = memory.fds.len() as i64;
-    let first = i64::from(FIRST_FD);
+    let first = i64::from(memory.first);
     // SAFETY: raw system calls on this process's own descriptor table (no CLONE_FILES) and on live memory.
     unsafe {
         let above = first + count;
@@ -475,7 +479,7 @@ fn wait_and_become_root(memory: &Memory, above: i64) -> ! {
         }
         loop {
             let flags = i64::from(libc::MSG_PEEK);
-            let wire = i64::from(FIRST_FD);
+            let wire = i64::from(memory.first);
             let buffer = &raw mut byte as i64;
             let done = syscall(libc::SYS_recvfrom, wire, buffer, 1, flags, 0);
             if done == 1 {
@@ -552,6 +556,7 @@ mod tests {
             program: program.as_fd(),
             args,
             env: &env,
+            first: FIRST_FD,
             fds,
             join: &[],
             twice: false,
@@ -594,6 +599,7 @@ mod tests {
             program: program.as_fd(),
             args: &[c"true"],
             env: &[],
+            first: FIRST_FD,
             fds: &[],
             join: &[],
             twice: false,
@@ -626,6 +632,7 @@ mod tests {
             program: directory.as_fd(),
             args: &[c"x"],
             env: &[],
+            first: FIRST_FD,
             fds: &[],
             join: &[],
             twice: false,

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
+use super::clone::FIRST_FD;
+use super::close::Batch;
 use super::{Error, Result};
 
 /// Marks every open descriptor from `first` on close-on-exec.
@@ -33,6 +35,24 @@ pub fn inherited(fd: RawFd) -> OwnedFd {
     // SAFETY: by contract nobody else in this process owns it. (A number that is not open only makes calls fail with
     // EBADF; the standard library aborts on -1, which no caller has.)
     unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Of the `count` descriptors behind the standard streams, the place of the first that this process was not started with.
+///
+/// What survived its own execve is without close-on-exec, and everything that it has opened since is with it.
+pub fn first_not_inherited(count: u32) -> Option<u32> {
+    (0..count).find(|place| {
+        // SAFETY: takes numbers.
+        let flags = unsafe { libc::fcntl(FIRST_FD.saturating_add_unsigned(*place), libc::F_GETFD) };
+        flags < 0 || flags & libc::FD_CLOEXEC != 0
+    })
+}
+
+/// Takes over the `count` descriptors behind the standard streams, which this process was started with. To be called once.
+pub fn preserved(count: u32) -> Batch {
+    let mut batch = Batch::default();
+    (0..count).for_each(|place| batch.push(inherited(FIRST_FD.saturating_add_unsigned(place))));
+    batch
 }
 
 /// The descriptor that comes as the next message of `socket` (unix(7), `SCM_RIGHTS`). Does not wait: it was sent before.

@@ -45,7 +45,7 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
         pid_file,
         no_pivot: low.flag("no-pivot"),
         no_new_keyring: low.flag("no-new-keyring"),
-        preserve_fds: 0,
+        preserve_fds: preserve_fds(low)?,
         detach: low.flag("detach"),
         keep: low.flag("keep"),
         no_subreaper: low.flag("no-subreaper"),
@@ -64,6 +64,21 @@ fn enter_bundle(bundle: Option<&OsStr>) -> Result<PathBuf, Failure> {
     current_dir()
 }
 
+/// The number of `--preserve-fds`, which are all open.
+fn preserve_fds(low: &LowArgs) -> Result<u32, Failure> {
+    let asked = low.number("preserve-fds").unwrap_or(0);
+    let count =
+        u32::try_from(asked).map_err(|_| Failure::new("--preserve-fds: must not be negative"))?;
+    match sys::fd::first_not_inherited(count) {
+        None => Ok(count),
+        // runc's words. It stats after it has opened files of its own, and may take one of those for the caller's.
+        Some(place) => Err(Failure::new(format!(
+            "unable to stat preserved-fd {place} (of {count}): stat /proc/self/fd/{}: no such file or directory",
+            u64::from(place) + 3
+        ))),
+    }
+}
+
 /// What is not there yet is refused by name.
 fn refuse(globals: &Globals, low: &LowArgs) -> Result<(), Failure> {
     let refused = [
@@ -72,17 +87,10 @@ fn refuse(globals: &Globals, low: &LowArgs) -> Result<(), Failure> {
             low.text("pidfd-socket").is_some_and(|p| !p.is_empty()),
             "--pidfd-socket",
         ),
-        (
-            low.number("preserve-fds").is_some_and(|n| n > 0),
-            "--preserve-fds",
-        ),
         (socket_activated(), "$LISTEN_FDS"),
     ];
     if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
         return Err(Failure::new(format!("{what}: not supported yet")));
-    }
-    if low.number("preserve-fds").is_some_and(|n| n < 0) {
-        return Err(Failure::new("--preserve-fds: must not be negative"));
     }
     if env::var_os("NOTIFY_SOCKET").is_some_and(|v| !v.is_empty()) {
         tracing::warn!(

@@ -19,8 +19,8 @@ use crate::process::spawn::InitFds;
 static WIRE: AtomicI32 = AtomicI32::new(-1);
 
 /// From here on, events up to `level` go to the creator.
-pub fn init(level: Level) {
-    WIRE.store(InitFds::WIRE, Ordering::Relaxed);
+pub fn init(level: Level, fds: InitFds) {
+    WIRE.store(fds.wire(), Ordering::Relaxed);
     let _ = tracing::dispatcher::set_global_default(tracing::Dispatch::new(ToWire(level)));
 }
 

@@ -1,4 +1,5 @@
-//! Init: `runc-rs init`, started in the container's new namespaces with the wire on descriptor 3.
+//! Init: `runc-rs init`, started in the container's new namespaces with the wire on descriptor 3, or behind those of
+//! `--preserve-fds`.
 //!
 //! It is single-threaded, and follows its machine of the handshake (`sync_model::Init`): what it does between two
 //! messages is in [`build`] and [`privileges`]; where it waits for `start`, in [`gate`].
@@ -50,14 +51,15 @@ impl From<Failure> for End {
 
 /// `argv[1]` is "init". Returns only when the container does not come to be.
 pub fn main() -> i32 {
-    // Everything that init was given goes with the execve of the user's program.
-    if sys::fd::close_on_exec(InitFds::WIRE).is_err() {
+    // Everything that init was given for itself goes with the execve of the user's program.
+    let fds = InitFds::own();
+    if sys::fd::close_on_exec(fds.wire()).is_err() {
         return no_wire();
     }
-    let wire = Wire::from_init(sys::fd::inherited(InitFds::WIRE));
-    let gate = sys::fd::inherited(InitFds::GATE);
+    let wire = Wire::from_init(sys::fd::inherited(fds.wire()));
+    let gate = sys::fd::inherited(fds.gate());
     let mut driver = Driver::new(wire, sync_model::Init::new(), ());
-    let end = match converse(&mut driver) {
+    let end = match converse(&mut driver, fds) {
         Ok(ready) => become_the_program(driver, ready),
         Err(end) => {
             match &end {
@@ -92,21 +94,21 @@ struct Ready {
 }
 
 /// From `Bootstrap` to the start gate.
-fn converse(driver: &mut Creator) -> Result<Ready, End> {
+fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
     // Before the host's /proc is out of reach.
     let status = Status::read().at(Step::Bootstrap)?;
     sys::set_name(INIT_NAME).at(Step::Bootstrap)?;
     let Message::Bootstrap(bootstrap) = next(driver)? else {
         return Err(End::Left);
     };
-    log::init(bootstrap.log_level);
+    log::init(bootstrap.log_level, fds);
     let payload = match next(driver)? {
         Message::Config(payload) => payload,
         _ => return Err(End::Left),
     };
     let config = InitConfig::decode(&payload).at(Step::Config)?;
     drop(payload);
-    let mut optional = InitFds::OPTIONAL..;
+    let mut optional = fds.optional()..;
     let mut take = |present: bool| {
         // Without a gap: the number of an absent one is the next one's.
         present
