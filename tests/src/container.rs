@@ -50,8 +50,9 @@ impl Container {
         static ONCE: Once = Once::new();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         ONCE.call_once(host::become_subreaper);
+        // With an end: no id is another's beginning, or one would be taken for the other's leftovers.
         let id = format!(
-            "rrt-{}-{}",
+            "rrt-{}-{}x",
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         );

@@ -1,6 +1,4 @@
-//! Commands at the same time, and readers that do not read.
-
-use std::io::Write;
+//! Commands at the same time.
 
 use integration::{Container, Output, is_ours, need_root, skip, wait_until};
 
@@ -167,48 +165,4 @@ fn lookers_on_are_harmless() {
         c.runtime.wait(child, &["create"], out, err).ok();
         c.call(&["delete", "--force"]).ok();
     }
-}
-
-/// L3: standard error is a pipe that is full and that nobody reads.
-#[test]
-fn a_full_stderr_holds_nobody() {
-    need_root!();
-    if !is_ours() {
-        return skip("a_full_stderr_holds_nobody", "runc 1.1 waits for ever");
-    }
-    let c = Container::new(|g| {
-        g.args(&["nosuch"]);
-    });
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    rustix::io::ioctl_fionbio(&writer, true).unwrap();
-    while writer.write(&[b'x'; 4096]).is_ok() {}
-    rustix::io::ioctl_fionbio(&writer, false).unwrap();
-    let bundle = c.bundle.path().to_str().unwrap().to_owned();
-    for args in [
-        vec!["state", "missing"],
-        vec!["run", "--bundle", &bundle, &c.id],
-        vec!["create", "--bundle", &bundle, &c.id],
-    ] {
-        let (mut command, out, err) = c.runtime.command(&args);
-        command.stderr(writer.try_clone().unwrap());
-        c.runtime.finish(command, &args, out, err).exits(1);
-        c.nothing_left();
-    }
-    drop(reader);
-}
-
-/// A pipe of one page (`pipe-user-pages-soft` exhausted) is enough for every command.
-#[test]
-fn pipes_of_one_page() {
-    need_root!();
-    let c = Container::new(|g| {
-        // A config much larger than a page.
-        let long = "x".repeat(100_000);
-        g.set("/annotations/long", long.as_str()).set(
-            "/process/env",
-            serde_json::json!(["PATH=/bin", format!("LONG={long}")]),
-        );
-        g.sh("echo ${#LONG}");
-    });
-    assert_eq!(c.run().ok().text(), "100000");
 }

@@ -336,7 +336,7 @@ impl<'a> Making<'a> {
         let notify = agent.as_ref().map(|agent| (agent, &hand_over as _));
         creator.run(filter, notify, and_start)?;
         if and_start {
-            creator.wait_executed(agent.as_ref())?;
+            creator.wait_executed(agent.as_ref(), self.record.runtime.start_hooks)?;
         }
         if and_start && self.args.detach {
             let _ = gate::wait_open(self.dir()?.as_fd());
@@ -441,11 +441,12 @@ impl<'a> Making<'a> {
 
     /// Kills and reaps init, also one that somebody has frozen meanwhile; not for ever.
     fn kill(&self, init: &Peer) {
-        let _ = pidfd::send_signal(init.pidfd(), libc::SIGKILL);
-        if !init.is_dead(200).unwrap_or(true) && self.has_cgroups {
-            let _ = cgroup::kill_all(&self.cgroups);
-        }
-        if init.dies_within(PATIENCE).unwrap_or(true) {
+        let release = || {
+            if self.has_cgroups {
+                let _ = cgroup::kill_all(&self.cgroups);
+            }
+        };
+        if init.kill(PATIENCE, 200, release).unwrap_or(true) {
             let _ = pidfd::wait(init.pidfd(), false);
             return;
         }
@@ -501,8 +502,23 @@ fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
             oci_version: plan.oci_version.clone(),
             gate: Default::default(),
             hooks: plan.hooks.late.clone(),
+            agent: listener_path(plan).map(str::to_owned),
+            start_hooks: start_hooks(plan),
         },
     }
+}
+
+fn listener_path(plan: &Plan) -> Option<&str> {
+    let listener = plan.seccomp.as_ref()?.listener.as_ref()?;
+    Some(&listener.path)
+}
+
+/// How many seconds the startContainer hooks may take.
+fn start_hooks(plan: &Plan) -> u64 {
+    let hooks = &plan.init.hooks.start_container;
+    hooks.iter().fold(0, |seconds, hook| {
+        seconds.saturating_add(hook.timeout.unwrap_or(Runtime::FOR_EVER))
+    })
 }
 
 fn bundle(path: &Path) -> String {

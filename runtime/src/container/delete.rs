@@ -1,25 +1,23 @@
 //! `delete`: removes what is left of a container; with `--force`, after killing it.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use sync_model::lifecycle::{self, DeletePlan, Evidence, Record as Recorded};
-use sync_model::{Deleter, Driver, Message, Outcome};
+use sync_model::{Deleter, Message, Outcome};
 
 use super::evidence::{self, Seen, paths};
-use super::{Error, Globals, hooks};
+use super::request::Request;
+use super::{Error, Globals, holder, hooks};
 use crate::cgroup;
 use crate::process::creator;
-use crate::process::gate;
+use crate::process::gate::ANSWER_S;
 use crate::process::peer::Peer;
-use crate::process::wire::Wire;
 use crate::state::{self, Dir, Id, Record};
-use crate::sys::pidfd;
 
 /// How long a killed process may take to die, and a creator to notice: as runc.
-pub(super) const PATIENCE: Duration = Duration::from_millis(PATIENCE_MS as u64);
-const PATIENCE_MS: u16 = 10_000;
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a creator may take to die.
+const HOLDER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// `delete`
 ///
@@ -48,9 +46,9 @@ pub fn delete(globals: &Globals, id: &Id, force: bool) -> Result<(), Error> {
         match lifecycle::delete(&seen.evidence, force).map_err(refused)? {
             DeletePlan::Nothing => return Ok(()),
             DeletePlan::Remove => return remove(&dir, false),
-            DeletePlan::KillThenRemove { .. } => {
+            DeletePlan::KillThenRemove { thaw } => {
                 if let Some(record) = &seen.record {
-                    kill(record)?;
+                    kill(record, thaw)?;
                 }
                 return remove(&dir, true);
             }
@@ -59,7 +57,7 @@ pub fn delete(globals: &Globals, id: &Id, force: bool) -> Result<(), Error> {
                 let Some(init) = evidence::init(record)? else {
                     continue;
                 };
-                if ask_to_leave(&dir, init)? {
+                if ask_to_leave(&dir, record, init)? {
                     return remove(&dir, false);
                 }
             }
@@ -71,45 +69,29 @@ pub fn delete(globals: &Globals, id: &Id, force: bool) -> Result<(), Error> {
 }
 
 /// `false`: init has accepted another request.
-fn ask_to_leave(dir: &Dir, init: Peer) -> Result<bool, Error> {
-    let Some(connection) =
-        gate::knock(dir.as_fd()).map_err(Error::sys("cannot reach the start gate"))?
-    else {
+fn ask_to_leave(dir: &Dir, record: &Record, init: Peer) -> Result<bool, Error> {
+    let sent = Request::send(dir, record, init, Deleter::new(), &Message::Abort)?;
+    let Ok(mut request) = sent else {
         return Ok(false);
     };
-    let mut driver = Driver::new(
-        Wire::to_init(connection, init).with_patience(PATIENCE_MS),
-        Deleter::new(),
-        (),
-    );
-    driver.send(&Message::Abort).map_err(creator::Error::from)?;
-    match driver
-        .finish(|line| creator::log(&line))
-        .map_err(creator::Error::from)?
-    {
+    match request.outcome(Some(ANSWER_S.into()))? {
         Outcome::Aborted | Outcome::PeerDied { .. } => Ok(true),
         Outcome::NotAccepted => Ok(false),
         other => Err(creator::Error::Ended(other).into()),
     }
 }
 
-/// Kills init, and waits for its death.
-pub(super) fn kill(record: &Record) -> Result<(), Error> {
+/// Kills init, and waits for its death. `frozen`: it was seen so.
+pub(super) fn kill(record: &Record, frozen: bool) -> Result<(), Error> {
     let Some(init) = evidence::init(record)? else {
         return Ok(());
     };
-    match pidfd::send_signal(init.pidfd(), libc::SIGKILL) {
-        Err(error) if error.errno != Errno::ESRCH => {
-            return Err(Error::sys("cannot kill init")(error));
-        }
-        _ => {}
-    }
-    // Whether it was seen frozen or not: somebody may have frozen it since, and it would not die. If this fails and was
-    // needed, the wait says so.
-    let _ = cgroup::thaw(&paths(record));
+    // Whether it was seen frozen or not: somebody may have frozen it since. If this fails and was needed, the wait says so.
+    let release = || drop(cgroup::thaw(&paths(record)));
+    let moment = if frozen { 0 } else { 200 };
     match init
-        .dies_within(PATIENCE)
-        .map_err(Error::sys("cannot wait for init"))?
+        .kill(PATIENCE, moment, release)
+        .map_err(Error::sys("cannot kill init"))?
     {
         true => Ok(()),
         false => Err(Error::StillRunning),
@@ -119,7 +101,8 @@ pub(super) fn kill(record: &Record) -> Result<(), Error> {
 /// Removes everything that the record names, the record last: a `delete` that dies half-way can be repeated.
 ///
 /// Alone with the container: another deleter may have removed it meanwhile, and its name and cgroups be a new
-/// container's; its creator may be at the same work, or with `force`, be recording an init only now.
+/// container's; its creator may be at the same work, or with `force`, be recording an init only now. With `force` a creator
+/// that is stopped, or does not come to an end, is killed: nothing else makes it let go.
 fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
     // A lock has no event that could be awaited together with a deadline.
@@ -134,16 +117,36 @@ fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
             None => return Err(Error::StillDeleting),
         }
     };
+    let mut creator: Option<Peer> = None;
+    // All processes are looked at for it. An init that is just being born may hold the lock beside it.
+    let mut searches = if force { 3 } else { 0 };
     let record = loop {
         if dir.is_removed()? {
             return Ok(());
         }
         let seen = Seen::look(dir)?;
         match &seen.record {
-            Some(record) if force && seen.evidence.init_alive => kill(record)?,
+            Some(record) if force && seen.evidence.init_alive => {
+                kill(record, seen.evidence.frozen)?;
+            }
             _ if !seen.evidence.creator_alive => break seen.record,
-            _ if wait() => {}
-            _ => return Err(Error::StillCreating),
+            _ => {
+                if searches > 0 && creator.is_none() {
+                    searches -= 1;
+                    creator = holder::find(dir)?;
+                }
+                let patient = wait();
+                match creator.take_if(|creator| !patient || creator.is_stopped()) {
+                    Some(creator) => {
+                        let dead = creator.kill(HOLDER_PATIENCE, 0, || ());
+                        if !dead.map_err(Error::sys("cannot kill the container's creator"))? {
+                            return Err(Error::StillCreating);
+                        }
+                    }
+                    None if patient => {}
+                    None => return Err(Error::StillCreating),
+                }
+            }
         }
     };
     if let Some(record) = &record {

@@ -54,6 +54,9 @@ pub enum Error {
         /// The call.
         source: sys::Error,
     },
+    /// Init does not answer at its gate.
+    #[error("container init does not answer: {0}")]
+    Silent(&'static str),
     /// The process does not die.
     #[error("container init still running")]
     StillRunning,

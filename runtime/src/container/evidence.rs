@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use sync_model::lifecycle::{Evidence, Record as Recorded};
+use sync_model::{Death, Fate};
 
 use super::Error;
 use crate::cgroup::{self, CgroupPaths};
@@ -74,6 +75,20 @@ pub fn paths(record: &Record) -> CgroupPaths {
 fn is_alive(record: &Record) -> Result<bool, Error> {
     let stat = proc_stat(record.init_process_pid).map_err(Error::sys("cannot look at init"))?;
     Ok(stat.is_some_and(|stat| !stat.is_dead() && stat.start_time == record.init_process_start))
+}
+
+/// How init died, if it never became the user's program and nobody has reaped it yet.
+pub fn death(record: &Record) -> Option<Death> {
+    let pid = record.init_process_pid;
+    let init = Peer::new(pid, pidfd::open(pid).ok()?);
+    let stat = proc_stat(pid).ok()??;
+    if !stat.is_dead() || stat.start_time != record.init_process_start {
+        return None;
+    }
+    match init.fate() {
+        Ok(Fate::Died(death)) => Some(death),
+        _ => None,
+    }
 }
 
 /// A descriptor of the recorded init; `None`: it is dead. Opened first and checked then: the number cannot change hands

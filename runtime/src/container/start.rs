@@ -2,15 +2,16 @@
 
 use std::os::fd::AsFd;
 
-use sync_model::lifecycle;
-use sync_model::{Driver, Message, Outcome, Received, Starter};
+use sync_model::lifecycle::{self, Refusal};
+use sync_model::{Message, Outcome, Starter};
 
 use super::evidence::{self, Seen};
+use super::request::Request;
 use super::{Error, Globals, hooks};
 use crate::process::creator;
 use crate::process::gate;
-use crate::process::wire::Wire;
-use crate::state::{Dir, Id};
+use crate::seccomp::listener::PATIENCE_S;
+use crate::state::{Dir, Id, Record};
 
 /// `start`. Returns when the user's program is executed.
 ///
@@ -21,24 +22,31 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
     // Whoever comes second sees its connection end, looks again, and then says what it sees.
     for wait_ms in [1, 4, 16, 64, 250_u8] {
         let seen = Seen::look(&dir)?;
-        lifecycle::start(&seen.evidence)
-            .map_err(|refusal| Error::Refused(refusal.text(id.as_str())))?;
+        lifecycle::start(&seen.evidence).map_err(|refusal| refused(refusal, id, &seen))?;
         let Some(record) = &seen.record else { break };
         let Some(init) = evidence::init(record)? else {
             continue;
         };
-        let connection =
-            gate::knock(dir.as_fd()).map_err(Error::sys("cannot reach the start gate"))?;
-        let Some(connection) = connection else {
+        let sent = Request::send(&dir, record, init, Starter::new(), &Message::Start)?;
+        let mut request = match sent {
+            Ok(request) => request,
             // Its init still holds the gate, but listens to nobody: it belongs to a `run`, or it is within its execve, where the
             // kernel lets go of the one a moment after the other.
-            init.is_dead(wait_ms)
-                .map_err(Error::sys("cannot look at init"))?;
-            continue;
+            Err(init) => {
+                init.is_dead(wait_ms)
+                    .map_err(Error::sys("cannot look at init"))?;
+                continue;
+            }
         };
-        let mut driver = Driver::new(Wire::to_init(connection, init), Starter::new(), ());
-        driver.send(&Message::Start).map_err(creator::Error::from)?;
-        match outcome(&mut driver)? {
+        let outcome = request.outcome(limit(record)).inspect_err(|_| {
+            // What was told to have failed must not happen later.
+            if request.is_accepted()
+                && let Err(error) = super::delete::kill(record, false)
+            {
+                tracing::warn!("{error}");
+            }
+        })?;
+        match outcome {
             Outcome::Executed => {
                 // The container runs, whatever can be learned of its gate.
                 let _ = gate::wait_open(dir.as_fd());
@@ -49,7 +57,7 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
                 return hooks::poststart(late, &hooks::about(record), record.init_process_pid)
                     .map_err(|error| {
                         // The specification: generate an error, stop the container.
-                        if let Err(error) = super::delete::kill(record) {
+                        if let Err(error) = super::delete::kill(record, false) {
                             tracing::warn!("{error}");
                         }
                         error.into()
@@ -68,12 +76,23 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
     ))
 }
 
-fn outcome(driver: &mut Driver<Wire, sync_model::gate::StarterState>) -> Result<Outcome, Error> {
-    loop {
-        match driver.receive().map_err(creator::Error::from)? {
-            Received::Ended(outcome) => return Ok(outcome),
-            Received::Message(Message::Log(line)) => creator::log(&line),
-            Received::Message(_) => {}
-        }
-    }
+/// runc's words; and why init is dead that should wait at its gate, as long as that can be known.
+fn refused(refusal: Refusal, id: &Id, seen: &Seen) -> Error {
+    let text = refusal.text(id.as_str());
+    let death = match (refusal, &seen.record) {
+        (Refusal::StartStopped, Some(record)) => evidence::death(record),
+        _ => None,
+    };
+    Error::Refused(match death {
+        Some(death) => format!("{text}: {}", creator::Error::died_at_gate(death)),
+        None => text,
+    })
+}
+
+/// How many seconds init may take to its program. Only an agent may keep it from there by being silent; how long its hooks
+/// take is their affair.
+fn limit(record: &Record) -> Option<u64> {
+    let runtime = &record.runtime;
+    let hooks = runtime.start_hooks;
+    (runtime.agent.is_some()).then(|| hooks.saturating_add(PATIENCE_S.into()))
 }

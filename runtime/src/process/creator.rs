@@ -2,11 +2,13 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use sync_model::creator::CreatorState;
 use sync_model::{
     Bootstrap, Death, Driver, Features, Level, LogLine, Message, Observer, Outcome, Received,
 };
 
+use super::init::UNSAID;
 use super::peer::Peer;
 use super::wire::Wire;
 use crate::seccomp::listener::{Agent, AgentError, PATIENCE_S};
@@ -32,6 +34,14 @@ pub enum Error {
         doing: &'static str,
         /// What that may mean.
         hint: &'static str,
+    },
+    /// Init failed, and its filter forbids it to say more than that.
+    #[error("container init failed while it was at: {doing}: {}: its seccomp filter keeps it from saying more", sys::words(*.errno))]
+    Unsaid {
+        /// What it was doing.
+        doing: &'static str,
+        /// Why.
+        errno: Errno,
     },
     /// Init was killed for want of memory.
     #[error("container init was OOM-killed (memory limit too low?)")]
@@ -92,11 +102,33 @@ impl<W: Watch> Watch for Option<W> {
 impl Error {
     /// Init died between the start's acceptance and the execve.
     pub fn died_at_exec(death: Death) -> Self {
-        Self::Died {
-            death,
-            doing: AT_EXEC,
-            hint: hint(death),
-        }
+        Self::died(death, AT_EXEC, true)
+    }
+
+    /// Init died at its gate. A filter with a listener is loaded by then.
+    pub fn died_at_gate(death: Death) -> Self {
+        Self::died(death, "the start gate", true)
+    }
+
+    /// `filtered`: under a seccomp filter, perhaps.
+    fn died(death: Death, doing: &'static str, filtered: bool) -> Self {
+        let hint = match death {
+            Death::Killed(libc::SIGSYS) => {
+                ": its seccomp filter forbids a call that it needs to get there"
+            }
+            Death::Exited(sys::clone::EXEC_FAILED) if !filtered => {
+                ": the runtime's own executable could not be executed"
+            }
+            Death::Exited(status) if filtered && status > UNSAID => {
+                return Self::Unsaid {
+                    doing,
+                    errno: Errno::from_raw(status - UNSAID),
+                };
+            }
+            Death::Exited(_) if filtered => ": its seccomp filter may keep it from saying why",
+            _ => "",
+        };
+        Self::Died { death, doing, hint }
     }
 }
 
@@ -185,9 +217,7 @@ impl<O: Watch> Creator<O> {
         if let Some((agent, hand_over)) = notify {
             self.doing = "the seccomp filter and its notify descriptor";
             // The listener may be asked about init's next call, and not answer.
-            self.driver
-                .transport()
-                .set_patience(Some(PATIENCE_S * 1000));
+            self.driver.transport().set_patience(PATIENCE_S.into());
             self.pass_notify(hand_over)
                 .map_err(|error| silent(agent, error))?;
             self.driver.send(&Message::SeccompFdTaken)?;
@@ -215,15 +245,27 @@ impl<O: Watch> Creator<O> {
         let (Some(number), Some(peer)) = (number, self.driver.transport().peer()) else {
             return Err(Error::Ended(Outcome::NotAccepted));
         };
-        let notify = sys::seccomp::fetch(peer.pidfd(), number).map_err(AgentError::from)?;
-        Ok(hand_over(notify)?)
+        match sys::seccomp::fetch(peer.pidfd(), number) {
+            Ok(notify) => Ok(hand_over(notify)?),
+            // The filter may have been its end.
+            Err(_) if peer.is_dead(250).unwrap_or(false) => {
+                let death = peer.death();
+                Err(self.died(death))
+            }
+            Err(error) => Err(AgentError::from(error).into()),
+        }
     }
 
-    /// After [`Creator::run`] with `and_start`: until the program is executed. `agent`: who may be asked about the execve.
+    /// After [`Creator::run`] with `and_start`: until the program is executed. `agent`: who may be asked about the execve;
+    /// `hooks`: how many seconds the hooks before that may take.
     ///
     /// # Errors
     /// What ended init.
-    pub fn wait_executed(&mut self, agent: Option<&Agent>) -> Result<(), Error> {
+    pub fn wait_executed(&mut self, agent: Option<&Agent>, hooks: u64) -> Result<(), Error> {
+        if agent.is_some() {
+            let patience = hooks.saturating_add(PATIENCE_S.into());
+            self.driver.transport().set_patience(patience);
+        }
         self.until_executed().map_err(|error| match agent {
             Some(agent) => silent(agent, error),
             None => error,
@@ -298,14 +340,7 @@ impl<O: Watch> Creator<O> {
     }
 
     fn died(&self, death: Death) -> Error {
-        Error::Died {
-            death,
-            doing: self.doing,
-            hint: match hint(death) {
-                "" if self.filtered => ": its seccomp filter may keep it from saying why",
-                hint => hint,
-            },
-        }
+        Error::died(death, self.doing, self.filtered)
     }
 }
 
@@ -313,23 +348,11 @@ impl<O: Watch> Creator<O> {
 fn silent(agent: &Agent, error: Error) -> Error {
     match error {
         Error::Wire(sync_model::driver::Error::Transport(error))
-            if error.errno == nix::errno::Errno::ETIMEDOUT =>
+            if error.errno == Errno::ETIMEDOUT =>
         {
             agent.silent().into()
         }
         other => other,
-    }
-}
-
-fn hint(death: Death) -> &'static str {
-    match death {
-        Death::Killed(libc::SIGSYS) => {
-            ": its seccomp filter forbids a call that it needs to get there"
-        }
-        Death::Exited(sys::clone::EXEC_FAILED) => {
-            ": the runtime's own executable could not be executed"
-        }
-        _ => "",
     }
 }
 

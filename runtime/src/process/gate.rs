@@ -13,9 +13,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt,
+    socket, sockopt,
 };
 use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::sys::{Error, Result, lock};
 
@@ -94,12 +96,22 @@ pub fn is_held(dir: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
+/// How long init may take to answer at its gate, in seconds: all that it does there is a matter of microseconds.
+pub const ANSWER_S: u16 = 5;
+
 /// Connects to a waiting init. `None`: nobody listens (any more).
 ///
 /// # Errors
-/// That of the call that failed.
+/// That of the call that failed; `EAGAIN`: too many wait for an init that does not accept anybody.
 pub fn knock(dir: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
     let fd = stream()?;
+    // For connect(2) as well: unix(7), socket(7).
+    setsockopt(
+        &fd,
+        sockopt::SendTimeout,
+        &TimeVal::seconds(ANSWER_S.into()),
+    )
+    .map_err(|errno| Error::new("setsockopt", "SO_SNDTIMEO", errno))?;
     match connect(fd.as_raw_fd(), &address(dir)?) {
         Ok(()) => Ok(Some(fd)),
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),

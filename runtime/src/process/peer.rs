@@ -135,6 +135,28 @@ impl Peer {
         Ok(proc_stat(self.pid)?.is_none_or(|stat| stat.is_dead()))
     }
 
+    /// Sends SIGKILL and waits for the death, at most for `patience`: false if it does not come. If it has not come after
+    /// `moment_ms`, `release` is to remove what keeps it: a frozen process dies when it runs again.
+    ///
+    /// # Errors
+    /// The errno of the call that failed.
+    pub fn kill(&self, patience: Duration, moment_ms: u8, release: impl FnOnce()) -> Result<bool> {
+        match pidfd::send_signal(self.pidfd(), libc::SIGKILL) {
+            Err(error) if error.errno != Errno::ESRCH => return Err(error),
+            _ => {}
+        }
+        if !self.is_dead(moment_ms)? {
+            release();
+        }
+        self.dies_within(patience)
+    }
+
+    /// Is it stopped, by a signal or by a debugger? A frozen process is not.
+    pub fn is_stopped(&self) -> bool {
+        proc_stat(self.pid)
+            .is_ok_and(|stat| stat.is_some_and(|stat| matches!(stat.state, b'T' | b't')))
+    }
+
     /// Does it die within `patience`? For one that was sent SIGKILL: a signal that interrupts the wait does not end it.
     ///
     /// # Errors

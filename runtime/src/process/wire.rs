@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 use sync_model::{Fate, Recv, Sent, Transport};
 
 use super::peer::Peer;
@@ -33,16 +33,25 @@ impl Wire {
         }
     }
 
-    /// Waits at most so many milliseconds for each word (`ETIMEDOUT`): for a peer that may be stopped.
+    /// Waits at most so many seconds for each word (`ETIMEDOUT`): for a peer that may be stopped.
     #[must_use]
-    pub fn with_patience(mut self, milliseconds: u16) -> Self {
-        self.patience = PollTimeout::from(milliseconds);
+    pub fn with_patience(mut self, seconds: u64) -> Self {
+        self.set_patience(seconds);
         self
     }
 
-    /// As [`Wire::with_patience`], from now on; `None`: for ever.
-    pub fn set_patience(&mut self, milliseconds: Option<u16>) {
-        self.patience = milliseconds.map_or(PollTimeout::NONE, PollTimeout::from);
+    /// As [`Wire::with_patience`], from now on. More than poll(2) knows (24 days) is for ever.
+    pub fn set_patience(&mut self, seconds: u64) {
+        let milliseconds = seconds.saturating_mul(1000);
+        self.patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::NONE);
+    }
+
+    /// Takes back what was said: a gate that learns of this before it hears the request drops it, and can no longer answer.
+    /// An answer that has come already is still read; nothing more is waited for.
+    pub fn hang_up(&mut self) {
+        self.patience = PollTimeout::ZERO;
+        // Without a connection there is nobody who could hear the request either.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
     }
 
     /// For init, which a seccomp filter may forbid anything: from now on only read(2) and write(2) are used, which every
@@ -100,12 +109,17 @@ impl Transport for Wire {
     fn send(&mut self, bytes: &[u8]) -> Result<Sent> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         loop {
-            let sent = if self.plainly {
-                nix::unistd::write(&self.socket, bytes)
-            } else {
-                send(self.socket.as_raw_fd(), bytes, flags)
+            // A filter may refuse even write(2), with any errno or none.
+            let said = match self.plainly {
+                true => nix::unistd::write(&self.socket, bytes).unwrap_or(0),
+                false => 0,
             };
-            match sent {
+            if said > 0 {
+                return Ok(Sent::Bytes(said));
+            }
+            match send(self.socket.as_raw_fd(), bytes, flags) {
+                // It takes at least one byte, or it is not the kernel's answer.
+                Ok(0) if !bytes.is_empty() => return Ok(Sent::PeerGone),
                 Ok(count) => return Ok(Sent::Bytes(count)),
                 Err(Errno::EAGAIN) => return Ok(Sent::Bytes(0)),
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {

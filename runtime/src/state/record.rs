@@ -82,6 +82,21 @@ pub struct Runtime {
     /// The hooks of `start` and `delete`, which do not read config.json.
     #[serde(default, skip_serializing_if = "LateHooks::is_empty")]
     pub hooks: LateHooks,
+    /// `listenerPath` of the seccomp profile: who may be asked about what init calls at its gate, and be silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// How many seconds init's hooks may take between the start and the program: without a limit, [`Runtime::FOR_EVER`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub start_hooks: u64,
+}
+
+fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
+}
+
+impl Runtime {
+    /// Of [`Runtime::start_hooks`]: one of them has no timeout.
+    pub const FOR_EVER: u64 = u64::MAX;
 }
 
 impl Record {

@@ -63,6 +63,8 @@ fn record(name: &str) -> Record {
             oci_version: "1.0.2".to_owned(),
             gate: [("inode".to_owned(), "9".to_owned())].into(),
             hooks: Default::default(),
+            agent: None,
+            start_hooks: 0,
         },
     }
 }

@@ -32,6 +32,11 @@ impl Failure {
         }
     }
 
+    /// The kernel's, or 0.
+    pub fn errno(&self) -> i32 {
+        self.errno
+    }
+
     /// As it goes over the wire.
     pub fn to_wire(&self) -> WireError {
         WireError {

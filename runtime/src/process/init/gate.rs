@@ -41,9 +41,9 @@ impl Starter {
         self.0.gateway().plainly = true;
     }
 
-    /// Tells it why its program is not executed. It may be gone.
-    pub fn tell(&mut self, failure: &Failure) {
-        let _ = self.0.fail(failure.to_wire());
+    /// Tells it why its program is not executed. False: it is gone, or must not be told.
+    pub fn tell(&mut self, failure: &Failure) -> bool {
+        self.0.fail(failure.to_wire()).is_ok() && !self.0.gateway().unsaid
     }
 }
 
@@ -61,6 +61,7 @@ pub fn wait(listener: OwnedFd) -> Result<Opened, Failure> {
         next: 0,
         last: None,
         plainly: false,
+        unsaid: false,
     };
     let mut driver = GateDriver::new(clients, Gate::new(), ());
     match driver.serve() {
@@ -86,6 +87,8 @@ struct Clients {
     last: Option<Client>,
     /// Answers go by write(2): a seccomp filter that allows anything allows that. The sockets do not block.
     plainly: bool,
+    /// Something could not be said.
+    unsaid: bool,
 }
 
 /// Why the gate is left without a request.
@@ -107,10 +110,15 @@ impl Gateway for Clients {
                 return Err(Stop::Signal(signal));
             }
             // Before the listener: who has spoken is heard before room is made for another.
-            if let Some(index) = ready.client
-                && let Some(visit) = self.read(index, buffer)
-            {
-                return Ok(visit);
+            if let Some((index, hung_up)) = ready.client {
+                // Who has given up asks for nothing any more: it has told its caller that nothing came of it.
+                let visit = match hung_up {
+                    true => self.gone(index),
+                    false => self.read(index, buffer),
+                };
+                if let Some(visit) = visit {
+                    return Ok(visit);
+                }
             }
             if ready.listener
                 && let Some(visit) = self.accept().map_err(Stop::Call)?
@@ -124,19 +132,22 @@ impl Gateway for Clients {
         let Some(socket) = self.socket(client) else {
             return Ok(Sent::PeerGone);
         };
-        // A client that does not read loses what it is told: init waits for nobody.
-        let sent = if self.plainly {
-            nix::unistd::write(socket, bytes)
-        } else {
-            send(
-                socket.as_raw_fd(),
-                bytes,
-                MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-            )
+        // A filter may refuse even write(2), with any errno or none.
+        let said = match self.plainly {
+            true => nix::unistd::write(socket, bytes).unwrap_or(0),
+            false => 0,
         };
-        match sent {
-            Ok(count) => Ok(Sent::Bytes(count)),
-            Err(_) => Ok(Sent::PeerGone),
+        if said > 0 {
+            return Ok(Sent::Bytes(said));
+        }
+        // A client that does not read loses what it is told: init waits for nobody.
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match send(socket.as_raw_fd(), bytes, flags) {
+            Ok(count) if count > 0 => Ok(Sent::Bytes(count)),
+            _ => {
+                self.unsaid = true;
+                Ok(Sent::PeerGone)
+            }
         }
     }
 
@@ -148,7 +159,8 @@ impl Gateway for Clients {
 struct Ready {
     signal: bool,
     listener: bool,
-    client: Option<usize>,
+    /// Its index, and whether it has hung up.
+    client: Option<(usize, bool)>,
 }
 
 impl Clients {
@@ -175,11 +187,19 @@ impl Clients {
                 Err(errno) => return Err(sys::Error::new("poll", "the start gate", errno)),
             }
         }
-        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        let mut ready = fds
+            .iter()
+            .map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
         Ok(Ready {
-            signal: ready.next().unwrap_or(false),
-            listener: ready.next().unwrap_or(false),
-            client: ready.position(|ready| ready),
+            signal: ready.next().is_some_and(|events| !events.is_empty()),
+            listener: ready.next().is_some_and(|events| !events.is_empty()),
+            client: ready
+                .enumerate()
+                .find(|(_, events)| !events.is_empty())
+                .map(|(index, events)| {
+                    let end = PollFlags::POLLHUP | PollFlags::POLLERR;
+                    (index, events.intersects(end))
+                }),
         })
     }
 
@@ -228,11 +248,13 @@ impl Clients {
                 self.last = Some(client);
                 Some(Visit::Bytes(client, count))
             }
-            Ok(_) | Err(_) => {
-                self.connected.remove(index);
-                Some(Visit::Gone(client))
-            }
+            Ok(_) | Err(_) => self.gone(index),
         }
+    }
+
+    fn gone(&mut self, index: usize) -> Option<Visit> {
+        let (client, _) = self.connected.remove(index)?;
+        Some(Visit::Gone(client))
     }
 }
 

@@ -35,6 +35,8 @@ type Creator = Driver<Wire, sync_model::init::InitState>;
 enum End {
     /// Something failed: whoever listens is told.
     Failed(Failure),
+    /// Something failed, and a filter kept init from telling: the errno.
+    Unsaid(i32),
     /// The creator is gone, or a deleter asked to leave: there is nobody to tell.
     Left,
     /// A signal asked to leave.
@@ -49,6 +51,10 @@ impl From<Failure> for End {
     }
 }
 
+/// Init's exit status when it could not tell its errno: this much more than that. Below it are the ends that were told, and no
+/// errno comes near the statuses of signals' ends that are awaited by nobody.
+pub const UNSAID: i32 = 64;
+
 /// `argv[1]` is "init". Returns only when the container does not come to be.
 pub fn main() -> i32 {
     // Everything that init was given for itself goes with the execve of the user's program.
@@ -61,29 +67,33 @@ pub fn main() -> i32 {
     let mut driver = Driver::new(wire, sync_model::Init::new(), ());
     let end = match converse(&mut driver, fds) {
         Ok(ready) => become_the_program(driver, ready),
-        Err(end) => {
-            match &end {
-                End::Failed(failure) => tell(&mut driver, failure),
-                // Ends here: what was taken for descriptors are none, or somebody else's.
-                End::NoWire => std::process::exit(no_wire()),
-                End::Left | End::Signal(_) => {}
-            }
-            end
-        }
+        Err(End::Failed(failure)) => end_of(tell(&mut driver, &failure), failure),
+        // Ends here: what was taken for descriptors are none, or somebody else's.
+        Err(End::NoWire) => std::process::exit(no_wire()),
+        Err(end) => end,
     };
     // The kernel closes it, when this process is marked as dying: until then nobody may take init for a running program.
     std::mem::forget(gate);
     match end {
         End::Failed(_) => 1,
+        End::Unsaid(errno) => UNSAID + errno,
         End::Left | End::NoWire => 0,
         End::Signal(signal) => 128 + signal,
     }
 }
 
-/// Tells the creator the cause; it may be gone.
-fn tell(driver: &mut Creator, failure: &Failure) {
-    if driver.send(&Message::Error(failure.to_wire())).is_ok() {
-        let _ = driver.flush();
+/// Tells the creator the cause. False: it is gone, or must not be told.
+fn tell(driver: &mut Creator, failure: &Failure) -> bool {
+    driver.send(&Message::Error(failure.to_wire())).is_ok()
+        && driver.flush().is_ok()
+        && !driver.peer_is_gone()
+}
+
+/// The end by a failure that was told or not.
+fn end_of(told: bool, failure: Failure) -> End {
+    match told || failure.errno() == 0 {
+        true => End::Failed(failure),
+        false => End::Unsaid(failure.errno()),
     }
 }
 
@@ -219,8 +229,7 @@ fn become_the_program(mut driver: Creator, ready: Ready) -> End {
                     }
                     starter.speak_plainly();
                     let failure = exec.execute();
-                    starter.tell(&failure);
-                    End::Failed(failure)
+                    end_of(starter.tell(&failure), failure)
                 }
                 Ok(gate::Opened::Leave) => End::Left,
                 Ok(gate::Opened::Signal(signal)) => End::Signal(signal),
@@ -232,8 +241,7 @@ fn become_the_program(mut driver: Creator, ready: Ready) -> End {
             Ok(()) => {
                 driver.transport().speak_plainly();
                 let failure = exec.execute();
-                tell(&mut driver, &failure);
-                End::Failed(failure)
+                end_of(tell(&mut driver, &failure), failure)
             }
             Err(end) => end,
         },
