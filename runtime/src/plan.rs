@@ -5,9 +5,13 @@
 //! creator. Every string here is free of NUL bytes, every path that says "in the container" is absolute and
 //! lexically clean (no `.`, `..`, `//`, no trailing `/` but for `/` itself).
 
+mod execution;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use execution::{Execution, MemoryPolicy, Scheduler};
 
 /// A whole container, validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct InitPlan {
     pub rootfs: RootfsPlan,
     /// The user's process.
     pub process: ProcessPlan,
+    /// How the kernel runs it.
+    pub execution: Execution,
     /// `hostname` (needs [`Namespaces::UTS`]).
     pub hostname: Option<String>,
     /// `domainname` (needs [`Namespaces::UTS`]).

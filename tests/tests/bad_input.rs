@@ -430,27 +430,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
             "selinuxLabel",
         ),
         ("/linux/intelRdt", json!({"closID": "x"}), "intelRdt"),
-        (
-            "/linux/personality",
-            json!({"domain": "LINUX32"}),
-            "personality",
-        ),
         ("/linux/netDevices", json!({"eth0": {}}), "netDevices"),
-        (
-            "/linux/memoryPolicy",
-            json!({"mode": "MPOL_BIND", "nodes": "0"}),
-            "memoryPolicy",
-        ),
-        (
-            "/process/scheduler",
-            json!({"policy": "SCHED_BATCH"}),
-            "scheduler",
-        ),
-        (
-            "/process/ioPriority",
-            json!({"class": "IOPRIO_CLASS_BE", "priority": 4}),
-            "ioPriority",
-        ),
     ] {
         refused_field(pointer, value).says(name);
     }

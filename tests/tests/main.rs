@@ -3,6 +3,7 @@
 //! They need root, a static busybox and a kernel; see the `integration` crate for the rules.
 #![allow(clippy::unwrap_used)]
 
+mod attributes;
 mod bad_input;
 mod cgroups;
 mod console_socket;

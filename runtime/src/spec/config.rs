@@ -2,7 +2,7 @@
 //! refused by name. Platforms other than Linux (`solaris`, `windows`, `vm`, `zos`, `freebsd`) are unknown members here, as
 //! the spec wants.
 
-use super::json::{Map, Present, Section, Str, object};
+use super::json::{Map, Present, Str, object};
 use super::seccomp::Seccomp;
 
 object! {
@@ -54,9 +54,9 @@ object! {
         apparmor_profile: Str<'de> = "apparmorProfile",
         oom_score_adj: i32 = "oomScoreAdj",
         selinux_label: Str<'de> = "selinuxLabel",
-        scheduler: Present = "scheduler",
-        io_priority: Present = "ioPriority",
-        exec_cpu_affinity: Section = "execCPUAffinity",
+        scheduler: Scheduler<'de> = "scheduler",
+        io_priority: IoPriority<'de> = "ioPriority",
+        exec_cpu_affinity: CpuAffinity<'de> = "execCPUAffinity",
     }
 }
 
@@ -92,6 +92,47 @@ object! {
         kind: Str<'de> = "type",
         soft: u64 = "soft",
         hard: u64 = "hard",
+    }
+}
+
+object! {
+    Scheduler<'de> {
+        policy: Str<'de> = "policy",
+        nice: i32 = "nice",
+        priority: i32 = "priority",
+        flags: Vec<Str<'de>> = "flags",
+        runtime: u64 = "runtime",
+        deadline: u64 = "deadline",
+        period: u64 = "period",
+    }
+}
+
+object! {
+    IoPriority<'de> {
+        class: Str<'de> = "class",
+        priority: i64 = "priority",
+    }
+}
+
+object! {
+    CpuAffinity<'de> {
+        initial: Str<'de> = "initial",
+        last: Str<'de> = "final",
+    }
+}
+
+object! {
+    Personality<'de> {
+        domain: Str<'de> = "domain",
+        flags: Vec<Str<'de>> = "flags",
+    }
+}
+
+object! {
+    MemoryPolicy<'de> {
+        mode: Str<'de> = "mode",
+        nodes: Str<'de> = "nodes",
+        flags: Vec<Str<'de>> = "flags",
     }
 }
 
@@ -138,8 +179,8 @@ object! {
         readonly_paths: Vec<Str<'de>> = "readonlyPaths",
         mount_label: Str<'de> = "mountLabel",
         intel_rdt: Present = "intelRdt",
-        memory_policy: Present = "memoryPolicy",
-        personality: Present = "personality",
+        memory_policy: MemoryPolicy<'de> = "memoryPolicy",
+        personality: Personality<'de> = "personality",
     }
 }
 

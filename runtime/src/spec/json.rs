@@ -217,20 +217,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<'de, T> {
     }
 }
 
-/// An object of which nothing is kept but whether it asks for anything: `{}` and `{"prestart": []}` do not.
-#[derive(Debug)]
-pub(super) struct Section {
-    /// Does it ask for anything?
-    pub(super) asks: bool,
-}
-
-impl<'de> Deserialize<'de> for Section {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Asks("an object"))
-            .map(|asks| Section { asks })
-    }
-}
-
 /// Does a JSON value ask for anything? `null`, `""`, `[]` do not, nor does an object without a member that does.
 /// A list is of the wanted type only where a list is wanted, so it says so.
 struct Asks(&'static str);

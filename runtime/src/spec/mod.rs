@@ -11,6 +11,7 @@ mod config;
 mod devices;
 mod env;
 mod error;
+mod execution;
 mod hooks;
 mod idmaps;
 mod json;
@@ -36,11 +37,12 @@ use std::path::Path;
 
 pub use capability::NAMES as CAPABILITY_NAMES;
 pub use error::{Error, Result};
+pub use execution::{MEMORY_MODES, memory_flags};
 pub use namespaces::NAMES as NAMESPACE_NAMES;
 pub use options::NAMES as MOUNT_OPTION_NAMES;
 pub use template::{VERSION, template};
 
-use crate::plan::{InitPlan, Plan};
+use crate::plan::{Execution, InitPlan, Plan};
 use crate::sys::close::Batch;
 
 /// The largest config.json that is read, in bytes. runc has no limit, and reads 100 MB of blanks into memory; the largest
@@ -92,7 +94,7 @@ pub fn parse(json: &[u8], bundle: &str, options: &LoadOptions) -> Result<Plan> {
 fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Result<Plan> {
     let mut warnings = Vec::new();
     let oci_version = version::check(config.oci_version)?;
-    let process = config
+    let mut process = config
         .process
         .ok_or_else(|| Error::refused("process property must not be empty"))?;
     // runc's order: first what cannot run at all.
@@ -125,6 +127,25 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         linux.sysctl,
         crate::plan::Namespaces(namespaces.0 | joined.0),
     )?;
+    if let Some(affinity) = &process.exec_cpu_affinity {
+        execution::cpu_affinity(affinity)?;
+    }
+    let execution = Execution {
+        scheduler: process
+            .scheduler
+            .take()
+            .map(execution::scheduler)
+            .transpose()?,
+        io_priority: (process.io_priority.take())
+            .map(execution::io_priority)
+            .transpose()?,
+        personality: (linux.personality)
+            .map(|it| execution::personality(it, &mut warnings))
+            .transpose()?,
+        memory_policy: (linux.memory_policy)
+            .map(execution::memory_policy)
+            .transpose()?,
+    };
     let process = process::plan(process, options, &mut warnings)?;
     let mut mounts = Vec::with_capacity(config.mounts.as_ref().map_or(0, Vec::len));
     for (index, mount) in config.mounts.unwrap_or_default().into_iter().enumerate() {
@@ -165,6 +186,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
             time_offsets,
             rootfs,
             process,
+            execution,
             hostname,
             domainname,
             sysctl,

@@ -2,22 +2,15 @@
 
 use super::config::{Linux, Process};
 use super::error::{Error, Result};
-use super::json::{Section, Str};
+use super::json::Str;
 
 /// Fails with the name of the first section that asks for something which is not there yet. One that asks for nothing
 /// (`"intelRdt": null`, `"apparmorProfile": ""`) passes.
 pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
-    let section = |section: Option<&Section>| section.is_some_and(|section| section.asks);
     let text = |text: &Option<Str<'_>>| text.as_deref().is_some_and(|text| !text.is_empty());
     let refused = [
         ("process.apparmorProfile", text(&process.apparmor_profile)),
         ("process.selinuxLabel", text(&process.selinux_label)),
-        ("process.scheduler", process.scheduler.is_some()),
-        ("process.ioPriority", process.io_priority.is_some()),
-        (
-            "process.execCPUAffinity",
-            section(process.exec_cpu_affinity.as_ref()),
-        ),
         (
             "linux.netDevices",
             // A device asks by its key: to be moved in under its own name.
@@ -27,8 +20,6 @@ pub(super) fn sections(process: &Process<'_>, linux: &Linux<'_>) -> Result<()> {
                 .is_some_and(|devices| !devices.0.is_empty()),
         ),
         ("linux.intelRdt", linux.intel_rdt.is_some()),
-        ("linux.memoryPolicy", linux.memory_policy.is_some()),
-        ("linux.personality", linux.personality.is_some()),
     ];
     for (field, asks) in refused {
         if asks {

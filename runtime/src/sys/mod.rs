@@ -13,6 +13,7 @@ pub mod clone;
 pub mod close;
 pub mod creds;
 mod error;
+pub mod execution;
 pub mod fd;
 #[cfg(test)]
 pub(crate) mod fork;

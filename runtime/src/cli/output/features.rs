@@ -70,6 +70,8 @@ pub fn features() -> String {
     let mut archs = Arch::ALL.map(Arch::oci_name);
     archs.sort_unstable();
     let known_flags: Vec<&str> = spec::seccomp::FLAGS.split(' ').collect();
+    let memory_modes: Vec<&str> = spec::MEMORY_MODES.split(' ').collect();
+    let memory_flags: Vec<&str> = spec::memory_flags().collect();
     let supported_flags: Vec<&str> = spec::seccomp::supported_flags().collect();
     let object = Object(&[
         ("ociVersionMin", Text("1.0.0")),
@@ -115,6 +117,13 @@ pub fn features() -> String {
                 ("apparmor", off()),
                 ("selinux", off()),
                 ("intelRdt", off()),
+                (
+                    "memoryPolicy",
+                    Object(&[
+                        ("modes", List(&memory_modes)),
+                        ("flags", List(&memory_flags)),
+                    ]),
+                ),
                 ("mountExtensions", Object(&[("idmap", on())])),
                 ("netDevices", off()),
             ]),

@@ -59,6 +59,23 @@ pub enum Error {
     /// hostname, domainname, sysctl, no-new-privs, loopback, terminal: the call and its object say it all.
     #[error("{0}")]
     Call(#[from] sys::Error),
+    /// The scheduler was refused.
+    #[error("error setting scheduler: {}{hint}", words(.source))]
+    Scheduler {
+        /// What to do, or empty.
+        hint: &'static str,
+        /// The refusal.
+        source: sys::Error,
+    },
+    /// The I/O priority was refused.
+    #[error("failed to set io priority: {}", words(.0))]
+    IoPriority(#[source] sys::Error),
+    /// The personality was refused.
+    #[error("failed to set personality: {}", words(.0))]
+    Personality(#[source] sys::Error),
+    /// The memory policy was refused.
+    #[error("failed to set memory policy: {}", words(.0))]
+    MemoryPolicy(#[source] sys::Error),
     /// The session keyring could not be joined.
     #[error("unable to join session keyring: unable to create session key: {}", words(.0))]
     KeyringJoin(#[source] sys::Error),

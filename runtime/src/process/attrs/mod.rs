@@ -8,6 +8,7 @@ pub mod creds;
 pub mod cwd;
 mod error;
 pub mod exec_path;
+pub mod execution;
 mod kernel;
 #[cfg(test)]
 mod tests;

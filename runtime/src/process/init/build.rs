@@ -124,5 +124,6 @@ pub fn enter(
     }
     rootfs::finish(&plan.rootfs).at(Step::MaskedPaths)?;
     tracing::debug!("read-only and masked paths are closed");
-    attrs::no_new_privileges(&plan.process).at(Step::NoNewPrivileges)
+    attrs::no_new_privileges(&plan.process).at(Step::NoNewPrivileges)?;
+    attrs::execution::apply(&plan.execution).at(Step::Scheduler)
 }

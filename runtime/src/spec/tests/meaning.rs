@@ -472,3 +472,54 @@ fn limits_have_the_kernels_numbers() {
         "asm-generic/resource.h"
     );
 }
+
+#[test]
+fn how_the_process_is_run() {
+    let plan = at(
+        "/process/scheduler",
+        json!({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3, "flags": [
+            "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_KEEP_POLICY",
+            "SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX",
+        ]}),
+    )
+    .unwrap();
+    assert_eq!(
+        plan.init.execution.scheduler,
+        Some(crate::plan::Scheduler {
+            policy: 6,
+            flags: 0x7f,
+            nice: 0,
+            priority: 0,
+            runtime: 1,
+            deadline: 2,
+            period: 3,
+        })
+    );
+    for (name, policy) in [
+        ("SCHED_FIFO", 1),
+        ("SCHED_RR", 2),
+        ("SCHED_ISO", 4),
+        ("SCHED_IDLE", 5),
+    ] {
+        let plan = at("/process/scheduler", json!({"policy": name, "nice": 99})).unwrap();
+        assert_eq!(plan.init.execution.scheduler.unwrap().policy, policy);
+    }
+    let plan = at(
+        "/process/ioPriority",
+        json!({"class": "IOPRIO_CLASS_IDLE", "priority": 7}),
+    )
+    .unwrap();
+    assert_eq!(plan.init.execution.io_priority, Some(3 << 13 | 7));
+    let plan = at("/linux/personality", json!({"domain": "LINUX32"})).unwrap();
+    assert_eq!(plan.init.execution.personality, Some(8));
+    let plan = at(
+        "/linux/memoryPolicy",
+        json!({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": "0-1,64", "flags": [
+            "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES",
+        ]}),
+    )
+    .unwrap();
+    let policy = plan.init.execution.memory_policy.unwrap();
+    assert_eq!(policy.mode, 6 | 7 << 13);
+    assert_eq!(policy.nodes[..3], [3, 1, 0]);
+}

@@ -188,33 +188,8 @@ fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
     for (pointer, asks, nothing) in [
         ("/process/apparmorProfile", json!("p"), json!("")),
         ("/process/selinuxLabel", json!("p"), json!("")),
-        (
-            "/process/scheduler",
-            json!({"policy": "SCHED_BATCH"}),
-            Value::Null,
-        ),
-        (
-            "/process/ioPriority",
-            json!({"class": "IOPRIO_CLASS_IDLE"}),
-            Value::Null,
-        ),
-        (
-            "/process/execCPUAffinity",
-            json!({"initial": "0"}),
-            json!({"initial": ""}),
-        ),
         ("/linux/netDevices", json!({"eth0": {}}), json!({})),
         ("/linux/intelRdt", json!({}), Value::Null),
-        (
-            "/linux/memoryPolicy",
-            json!({"mode": "MPOL_LOCAL"}),
-            Value::Null,
-        ),
-        (
-            "/linux/personality",
-            json!({"domain": "LINUX"}),
-            Value::Null,
-        ),
     ] {
         let field = pointer[1..].replace('/', ".");
         refused(at(pointer, asks), &format!("{field}: not supported yet"));
@@ -539,5 +514,97 @@ fn id_maps_offsets_and_paths_that_the_kernel_would_refuse() {
             config["linux"]["timeOffsets"] = json!({"boottime": {"secs": 1}});
         }),
         "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one",
+    );
+}
+
+#[test]
+fn how_the_process_is_run() {
+    let deadline =
+        "scheduler runtime/deadline/period can only be specified for SchedDeadline policy";
+    let priority = "scheduler.priority can only be specified for SchedFIFO or SchedRR policy";
+    for (value, words) in [
+        (json!({}), "scheduler policy is required"),
+        (
+            json!({"policy": "SCHED_X"}),
+            "invalid scheduler policy: SCHED_X",
+        ),
+        (
+            json!({"policy": "SCHED_OTHER", "nice": 20}),
+            "invalid scheduler.nice: 20 when scheduler.policy is SCHED_OTHER",
+        ),
+        (
+            json!({"policy": "SCHED_BATCH", "nice": -21}),
+            "invalid scheduler.nice: -21 when scheduler.policy is SCHED_BATCH",
+        ),
+        (json!({"policy": "SCHED_IDLE", "priority": 1}), priority),
+        (
+            json!({"policy": "SCHED_RR", "priority": -1}),
+            "invalid scheduler.priority: -1",
+        ),
+        (json!({"policy": "SCHED_FIFO", "runtime": 1}), deadline),
+        (json!({"policy": "SCHED_IDLE", "deadline": 1}), deadline),
+        (json!({"policy": "SCHED_IDLE", "period": 1}), deadline),
+        (
+            json!({"policy": "SCHED_IDLE", "flags": ["SCHED_FLAG_X"]}),
+            "invalid scheduler flag: SCHED_FLAG_X",
+        ),
+    ] {
+        refused(at("/process/scheduler", value), words);
+    }
+    for (value, words) in [
+        (json!({}), "invalid io priority class: "),
+        (
+            json!({"class": "IOPRIO_CLASS_NONE"}),
+            "invalid io priority class: IOPRIO_CLASS_NONE",
+        ),
+        (
+            json!({"class": "IOPRIO_CLASS_BE", "priority": 8}),
+            "invalid ioPriority.Priority: 8",
+        ),
+        (
+            json!({"class": "IOPRIO_CLASS_BE", "priority": -1}),
+            "invalid ioPriority.Priority: -1",
+        ),
+    ] {
+        refused(at("/process/ioPriority", value), words);
+    }
+    for (list, words) in [
+        ("3-1", "invalid range: 3-1"),
+        ("x", "\"x\" is not a number"),
+        ("1-", "\"\" is not a number"),
+        ("0,1024", "values larger than 1023 are not supported"),
+        (" , ", "no members found in set \" , \""),
+    ] {
+        for (field, name) in [("initial", "Initial"), ("final", "Final")] {
+            refused(
+                at("/process/execCPUAffinity", json!({field: list})),
+                &format!("bad CPUAffinity.{name}: {words}"),
+            );
+        }
+        refused(
+            at(
+                "/linux/memoryPolicy",
+                json!({"mode": "MPOL_BIND", "nodes": list}),
+            ),
+            &format!("invalid memory policy nodes {list:?}: {words}"),
+        );
+    }
+    refused(
+        at(
+            "/linux/memoryPolicy",
+            json!({"mode": "MPOL_BIND", "flags": ["MPOL_F_X"]}),
+        ),
+        "invalid memory policy flag \"MPOL_F_X\"",
+    );
+    refused(
+        at("/linux/personality", json!({})),
+        "invalid personality domain ",
+    );
+    assert!(
+        at(
+            "/process/execCPUAffinity",
+            json!({"initial": "", "final": "0-3, 7,"})
+        )
+        .is_ok()
     );
 }
