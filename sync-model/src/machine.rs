@@ -221,10 +221,15 @@ impl<S: States, V: Variation> Machine<S, V> {
 /// What the end of the wire means in a state, given the peer's fate.
 fn ending<S: States>(state: S, fate: Fate) -> Outcome {
     match (state.class(), fate) {
-        (Class::AwaitExec, Fate::Executed) => Outcome::Executed,
-        (Class::AwaitExit, Fate::Died(_)) => Outcome::Aborted,
+        // One that was collected so quickly said no error, and so has had a complete life, as far as anyone can know.
+        (Class::AwaitExec, Fate::Executed | Fate::Gone) => Outcome::Executed,
+        (Class::AwaitExit, Fate::Died(_) | Fate::Gone) => Outcome::Aborted,
         // It went on without answering us: it had accepted another.
-        (Class::Ask, Fate::Executed | Fate::Unknown) => Outcome::NotAccepted,
+        (Class::Ask, Fate::Executed | Fate::Unknown | Fate::Gone) => Outcome::NotAccepted,
+        (_, Fate::Gone) => Outcome::PeerDied {
+            state: state.id(),
+            death: Death::Unknown,
+        },
         (_, Fate::Died(death)) => Outcome::PeerDied {
             state: state.id(),
             death,
@@ -249,7 +254,12 @@ mod tests {
                 .map_while(S::from_index)
                 .filter(|state| state.class() != Class::End)
             {
-                for fate in [Fate::Executed, Fate::Unknown, Fate::Died(Death::Killed(31))] {
+                for fate in [
+                    Fate::Executed,
+                    Fate::Unknown,
+                    Fate::Gone,
+                    Fate::Died(Death::Killed(31)),
+                ] {
                     let machine = Machine {
                         phase: Phase::At(state),
                         ..Machine::<S>::new()
@@ -265,9 +275,15 @@ mod tests {
                         }) => {
                             assert_eq!((state, fate), (id, Fate::Died(Death::Killed(31))));
                         }
+                        Some(Outcome::PeerDied {
+                            state,
+                            death: Death::Unknown,
+                        }) => {
+                            assert_eq!((state, fate), (id, Fate::Gone));
+                        }
                         Some(Outcome::PeerClosed { state }) => {
                             assert_eq!(state, id);
-                            assert!(!matches!(fate, Fate::Died(_)));
+                            assert!(matches!(fate, Fate::Executed | Fate::Unknown));
                         }
                         other => successes.push(format!("{id:?} {fate:?}: {other:?}")),
                     }
@@ -284,13 +300,20 @@ mod tests {
         check::<DeleterState>(&mut others);
         let expected = [
             "Creator::AwaitExec Executed: Some(Executed)",
+            "Creator::AwaitExec Gone: Some(Executed)",
+            "Creator::AwaitExit Gone: Some(Aborted)",
             "Creator::AwaitExit Died(Killed(31)): Some(Aborted)",
             "ExecCreator::AwaitExec Executed: Some(Executed)",
+            "ExecCreator::AwaitExec Gone: Some(Executed)",
             "Starter::AwaitStarting Executed: Some(NotAccepted)",
             "Starter::AwaitStarting Unknown: Some(NotAccepted)",
+            "Starter::AwaitStarting Gone: Some(NotAccepted)",
             "Starter::AwaitExec Executed: Some(Executed)",
+            "Starter::AwaitExec Gone: Some(Executed)",
             "Deleter::AwaitAborting Executed: Some(NotAccepted)",
             "Deleter::AwaitAborting Unknown: Some(NotAccepted)",
+            "Deleter::AwaitAborting Gone: Some(NotAccepted)",
+            "Deleter::AwaitExit Gone: Some(Aborted)",
             "Deleter::AwaitExit Died(Killed(31)): Some(Aborted)",
         ];
         assert_eq!(others, expected);

@@ -43,6 +43,8 @@ pub enum Fate {
     Executed,
     /// It died without executing anything.
     Died(Death),
+    /// It is dead and its parent, who is not this process, has collected it: nothing is left that could be asked.
+    Gone,
     /// It lives and has executed nothing, or nothing can be known.
     Unknown,
 }

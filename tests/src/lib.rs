@@ -11,6 +11,7 @@
 mod agent;
 mod bundle;
 mod config;
+pub mod conformance;
 mod container;
 mod host;
 mod pty;

@@ -62,6 +62,8 @@ pub struct Trace {
     pub pids: Vec<u32>,
     /// How often the container's program was executed.
     pub executions: u32,
+    /// What passed between them, and what they did.
+    pub record: crate::conformance::Record,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +84,7 @@ struct Tracer<'a> {
     booted: bool,
     leaving: bool,
     trace: Trace,
+    recorder: crate::conformance::Recorder,
     alive: Arc<Mutex<Vec<i32>>>,
 }
 
@@ -118,6 +121,7 @@ pub fn trace(
         booted: false,
         leaving: false,
         trace: Trace::default(),
+        recorder: crate::conformance::Recorder::default(),
         alive: Arc::clone(&alive),
     };
     let options = Options::PTRACE_O_TRACESYSGOOD
@@ -161,6 +165,7 @@ pub fn trace(
     // Reaped above: this only tells the standard library.
     let _ = child.try_wait();
     tracer.trace.hung = hung.load(Ordering::SeqCst);
+    tracer.trace.record = tracer.recorder.take();
     tracer.trace
 }
 
@@ -195,6 +200,9 @@ impl Tracer<'_> {
     fn on(&mut self, tid: i32, status: i32, first: i32) {
         let (low, high) = (status & 0x7f, (status >> 8) & 0xff);
         if low != 0x7f {
+            if let Some(process) = self.processes.get(&tid) {
+                self.recorder.ended(*process, status);
+            }
             self.forget(tid);
             if tid == first {
                 self.trace.code = if low == 0 { high } else { 128 + low };
@@ -224,6 +232,10 @@ impl Tracer<'_> {
         } else if event == EVENT_EXEC {
             self.booted = true;
             let exe = std::fs::read_link(format!("/proc/{tid}/exe")).unwrap_or_default();
+            if let Some(thread) = self.threads.get(&tid) {
+                let is_program = exe.ends_with(self.program);
+                self.recorder.executed(thread.process, tid, is_program);
+            }
             // The other threads of the process are gone.
             if exe.ends_with(self.program) {
                 self.trace.executions += 1;
@@ -258,6 +270,9 @@ impl Tracer<'_> {
             if let Some(errno) = thread.answer.take() {
                 registers.rax = i64::from(-errno).cast_unsigned();
                 let _ = ptrace::setregs(pid, registers);
+            } else {
+                let (process, registers) = (thread.process, &registers);
+                self.recorder.returned(process, tid, &registers.into());
             }
             return;
         }

@@ -6,6 +6,7 @@
 mod attributes;
 mod bad_input;
 mod cgroups;
+mod conformance;
 mod console_socket;
 mod crash;
 mod differential;

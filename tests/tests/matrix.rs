@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use integration::conformance::{Judgement, deviations};
 use integration::tracer::{Action, Call, LIMIT, Trace, trace};
 use integration::{Container, alive, is_ours, need_root, skip};
 use serde_json::json;
@@ -152,6 +153,18 @@ impl Row {
             _ => c.output(),
         };
         let ok = trace.code == 0;
+        if is_ours() && !trace.hung {
+            let judgement = Judgement {
+                command: self.command,
+                code: trace.code,
+                stderr: &read(&err),
+                broken: fault.filter(|_| trace.fired).map(|(call, action)| {
+                    (call.process, call.name.as_str(), action == Action::Kill)
+                }),
+            };
+            let found = deviations(&trace.record, &judgement).into_iter();
+            verdicts.extend(found.map(|why| format!("DEVIATION: {why}")));
+        }
         let mut fails = |kind: &str, why: String| verdicts.push(format!("{kind}: {why}"));
         if trace.hung {
             fails("HANG", format!("not ended after {LIMIT:?}"));
@@ -274,9 +287,10 @@ fn matrix(step: usize, seed: usize) -> Vec<String> {
         let whole = row.case(None);
         assert!(
             whole.trace.code == 0 && whole.verdicts.is_empty(),
-            "{command}, unbroken: {} {:?}",
+            "{command}, unbroken: {} {:?}\n{}",
             whole.trace.code,
-            whole.verdicts
+            whole.verdicts,
+            whole.trace.record
         );
         let (mut cases, mut fired) = (0, 0);
         let mut kinds: BTreeMap<String, u32> = BTreeMap::new();

@@ -71,10 +71,10 @@ pub fn until_end(
             return End::PeerGone;
         }
         if ended {
-            let why = match pidfd::try_wait(pidfd.as_fd(), false) {
-                Ok(Some(WaitStatus::Exited(_, 0))) => return End::Success,
-                Ok(Some(status)) => go_words(status),
-                Ok(None) => "it cannot be waited for".to_owned(),
+            // It is dead, so this waits for nothing, unless it is traced: then its tracer has it first.
+            let why = match pidfd::wait(pidfd.as_fd(), false) {
+                Ok(WaitStatus::Exited(_, 0)) => return End::Success,
+                Ok(status) => go_words(status),
                 Err(error) => error.to_string(),
             };
             // What kills init makes hooks fail that look for it: then its death is the cause.

@@ -82,9 +82,8 @@ impl Peer {
         let (mut wait_ms, mut waited_ms) = (0_u8, 0_u32);
         loop {
             match self.name()? {
-                // Reaped by its parent, who is not us: what it died of is lost, and its number may be another's. It
-                // could only be reaped so quickly after a complete life, as far as anyone can know.
-                None => return Ok(Fate::Executed),
+                // Reaped by its parent, who is not us: what it died of is lost.
+                None => return Ok(Fate::Gone),
                 Some(name) if name != INIT_NAME => return Ok(Fate::Executed),
                 // A program may have this very name, or give it to itself, and nobody may be kept waiting by that. An
                 // init that has closed its wire has nothing left to do but to die.
@@ -97,7 +96,8 @@ impl Peer {
                 // The name that a zombie has is its last.
                 return Ok(match self.name()? {
                     Some(name) if name == INIT_NAME => Fate::Died(self.death()),
-                    _ => Fate::Executed,
+                    None => Fate::Gone,
+                    Some(_) => Fate::Executed,
                 });
             }
             waited_ms += u32::from(wait_ms);

@@ -174,9 +174,10 @@ impl<S: States> Side<S> {
         };
         let success = match last {
             Some(Kind::Starting) => {
-                S::ROLE.init_speaks() == Direction::Receive && fate == Fate::Executed
+                S::ROLE.init_speaks() == Direction::Receive
+                    && matches!(fate, Fate::Executed | Fate::Gone)
             }
-            Some(Kind::Aborting) => matches!(fate, Fate::Died(_)),
+            Some(Kind::Aborting) => matches!(fate, Fate::Died(_) | Fate::Gone),
             _ => false,
         };
         assert_eq!(

@@ -375,22 +375,18 @@ fn machine<V: Rules, S: States>(
         }
         Turn::AskFate => {
             let executed = kernel.truth.executed > 0;
-            let accepted = port
-                .machine
-                .state()
-                .is_some_and(|state| state.id().name() == "AwaitExec");
             let fate = match kernel.init {
                 // It can be waited for.
                 Life::Exiting => return,
                 // The kernel keeps the name of the last executed file until it is collected.
                 Life::Zombie | Life::Program if executed => Fate::Executed,
                 Life::Zombie => Fate::Died(Death::Unknown),
-                // Somebody else has collected it, and nothing is left to ask about: after `Starting`, and without
-                // an error, the program was executed.
-                Life::Reaped if accepted && !setup.rules.bent(Bend::VanishedIsFailure) => {
-                    Fate::Executed
+                // Somebody else has collected it, and nothing is left to ask about.
+                Life::Reaped if setup.rules.bent(Bend::VanishedIsFailure) => {
+                    Fate::Died(Death::Unknown)
                 }
-                Life::Reaped => Fate::Died(Death::Unknown),
+                Life::Reaped if setup.rules.bent(Bend::VanishedIsProgram) => Fate::Executed,
+                Life::Reaped => Fate::Gone,
                 _ => Fate::Unknown,
             };
             steps.go("asks for init's fate", |world| {

@@ -66,6 +66,7 @@ const CASES: &[Case] = &[
     case("a dead init is never collected", Bend::NoReap, |_| {}),
     case("a directory without a record taken for nothing", Bend::EmptyDirIsNothing, |_| {}),
     case("a vanished program taken for a failed start", Bend::VanishedIsFailure, |s| s.faults = false),
+    case("a vanished init, asked to leave, taken for a program", Bend::VanishedIsProgram, |s| { clients(s, &[Delete]); s.kills = 0; s.faults = false; s.stalls = false; }),
     case("log lines written to a reader that has stopped", Bend::BlockingLog, |s| s.log = true),
     case("delete -f waits for a creator without looking again", Bend::WaitsBlindly, |s| { s.features = Features::HOOKS; s.kills = 0; s.faults = false; clients(s, &[ForceDelete]); }),
     case("delete -f does not thaw what it kills", Bend::NoThaw, |s| { s.pause = true; s.faults = false; s.stalls = false; }),

@@ -73,6 +73,8 @@ pub enum Bend {
     EmptyDirIsNothing,
     /// The starter takes a vanished init for a failed one.
     VanishedIsFailure,
+    /// A client takes a vanished init for one that became the program, also when it had accepted to leave.
+    VanishedIsProgram,
     /// The creator writes init's log lines to a reader that may have stopped.
     BlockingLog,
     /// `delete --force` waits for the creator's lock without looking again.
