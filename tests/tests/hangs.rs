@@ -171,9 +171,6 @@ fn a_log_fifo_that_nobody_reads() {
 #[test]
 fn pipes_of_one_page_that_nobody_reads() {
     need_root!();
-    if !ours_alone("1.1.5 waits for ever") {
-        return;
-    }
     let c = Container::new(|g| {
         // More than a page goes to init, and more than a page is said of it.
         let long = "x".repeat(100_000);
@@ -226,9 +223,6 @@ impl Drop for PipePages {
 #[test]
 fn pipe_user_pages_soft() {
     need_root!();
-    if !ours_alone("1.1.5 knows no user of the hooks' pipes but the host's root") {
-        return;
-    }
     let c = super::userns::mapped(|g| {
         let much = json!({"path": "/bin/sh", "args": ["sh", "-c", "head -c 300000 /dev/zero; read x; head -c 300000 /dev/zero >&2"]});
         g.set("/annotations", json!({"large": "x".repeat(1 << 20)}))
@@ -260,13 +254,20 @@ fn freeze(dir: &std::path::Path, frozen: bool) {
         true => (v1, ["THAWED", "FROZEN"]),
         false => (dir.join("cgroup.freeze"), ["0", "1"]),
     };
-    std::fs::write(&file, words[usize::from(frozen)]).unwrap();
-    if frozen && words[1] == "FROZEN" {
-        assert!(wait_until(|| std::fs::read_to_string(&file)
-            .unwrap()
-            .trim()
-            == "FROZEN"));
-    }
+    // A process that was being born as the state changed is missed; writing it again catches it.
+    assert!(wait_until(|| {
+        std::fs::write(&file, words[usize::from(frozen)]).unwrap();
+        !frozen || words[1] == "1" || std::fs::read_to_string(&file).unwrap().trim() == "FROZEN"
+    }));
+}
+
+/// runc's `start` returns before the execve, in the middle of which v1 cannot freeze a process of several threads.
+fn start_sleeping(c: &Container) {
+    c.start().ok();
+    let comm = format!("/proc/{}/comm", c.pid());
+    assert!(wait_until(|| {
+        std::fs::read_to_string(&comm).is_ok_and(|name| name == "sleep\n")
+    }));
 }
 
 /// A created container that is frozen is not started, a frozen one is killed and deleted.
@@ -285,7 +286,7 @@ fn commands_on_a_frozen_container() {
     // It is as it was.
     freeze(&group, false);
     assert_eq!(c.status(), "created");
-    c.start().ok();
+    start_sleeping(&c);
     freeze(&group, true);
     within(2, || c.kill("TERM")).ok();
     within(2, || c.kill("KILL")).ok();
@@ -300,7 +301,7 @@ fn commands_on_a_frozen_container() {
         let c = Container::sleeping();
         c.create().ok();
         if started {
-            c.start().ok();
+            start_sleeping(&c);
         }
         freeze(&freezer(c.pid()).unwrap(), true);
         within(5, || c.call(&["delete", "--force"])).ok();
@@ -373,7 +374,7 @@ fn create_in_a_frozen_group() {
 #[test]
 fn a_memory_limit_too_small_for_init() {
     need_root!();
-    if !ours_alone("1.1.5 fails at the limit's file: \"container init still running\"") {
+    if !ours_alone("1.1.5 says \"unable to set memory limit\": its init is larger") {
         return;
     }
     // With less, the kernel lets it get to its program, of all things.
@@ -393,8 +394,7 @@ fn a_memory_limit_too_small_for_init() {
 #[test]
 fn a_creator_killed_before_ready() {
     need_root!();
-    if !ours_alone("1.1.5 leaves a cgroup and a waiting init, which delete --force does not remove")
-    {
+    if !ours_alone("1.1.5 leaves the hook, the cgroup and a waiting init") {
         return;
     }
     for force in [false, true] {

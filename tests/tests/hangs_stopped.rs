@@ -52,7 +52,7 @@ fn start_of_a_stopped_init() {
 #[test]
 fn a_start_that_was_given_up_does_not_start() {
     need_root!();
-    if !ours_alone("in 1.1.5 nobody gives up") {
+    if !ours_alone("1.1.5 asks by opening a fifo, and waits there for an init that is stopped") {
         return;
     }
     let (c, mark) = marking();
@@ -122,7 +122,7 @@ fn delete_of_a_stopped_init() {
 #[test]
 fn a_stopped_starter_keeps_nobody_out() {
     need_root!();
-    if !ours_alone("1.1.5: one of two starts hangs on the fifo") {
+    if !ours_alone("1.1.5 asks by opening a fifo, and waits there for an init that is stopped") {
         return;
     }
     let (c, mark) = marking();
@@ -148,7 +148,9 @@ fn a_stopped_starter_keeps_nobody_out() {
 #[test]
 fn delete_of_a_container_whose_creator_is_stopped() {
     need_root!();
-    if !ours_alone("1.1.5 returns 0 and leaves a cgroup with an init in it") {
+    if !ours_alone(
+        "1.1.5 knows no container before its creator has come to its end, and leaves its cgroup with an init in it",
+    ) {
         return;
     }
     let dir = TempDir::new("hook");
