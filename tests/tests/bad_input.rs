@@ -419,16 +419,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
         return skip("what_is_not_there_yet_is_refused_by_name", "runc has these");
     }
     for (pointer, value, name) in [
-        (
-            "/process/apparmorProfile",
-            json!("docker-default"),
-            "apparmorProfile",
-        ),
-        (
-            "/process/selinuxLabel",
-            json!("system_u:system_r:x_t:s0"),
-            "selinuxLabel",
-        ),
         ("/linux/intelRdt", json!({"closID": "x"}), "intelRdt"),
         ("/linux/netDevices", json!({"eth0": {}}), "netDevices"),
     ] {

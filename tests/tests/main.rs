@@ -18,6 +18,7 @@ mod harness;
 mod hooks;
 mod idmapped;
 mod join;
+mod labels;
 mod lifecycle;
 mod matrix;
 mod mount_options;

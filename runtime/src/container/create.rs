@@ -16,6 +16,7 @@ use crate::explain::Explain;
 use crate::foreground;
 use crate::hooks::About;
 use crate::plan::{Hooks, MountKind, Namespaces, Plan};
+use crate::process::attrs::labels;
 use crate::process::config::InitConfigRef;
 use crate::process::creator::{self, Creator};
 use crate::process::peer::Peer;
@@ -110,6 +111,12 @@ fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Erro
         console_socket: args.console_socket.is_some(),
     };
     let plan = spec::load(&args.bundle, &options)?;
+    if !plan.init.execution.selinux_label.is_empty() && !labels::selinux_enabled() {
+        return Err(Error::Refused(
+            "selinux label is specified in config, but selinux is disabled or not supported"
+                .to_owned(),
+        ));
+    }
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }

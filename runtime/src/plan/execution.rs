@@ -1,8 +1,8 @@
-//! How the kernel runs the process: when, where its memory is, as what it sees itself.
+//! How the kernel runs the process: when, where its memory is, as what it sees itself, under which label.
 
 use serde::{Deserialize, Serialize};
 
-/// All of it; what is `None` is left as the caller has it.
+/// All of it; what is `None` or empty is left as the caller has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Execution {
     /// `process.scheduler`
@@ -13,6 +13,10 @@ pub struct Execution {
     pub personality: Option<u32>,
     /// `linux.memoryPolicy`
     pub memory_policy: Option<MemoryPolicy>,
+    /// `process.apparmorProfile`; empty: the caller's.
+    pub apparmor_profile: String,
+    /// `process.selinuxLabel`; empty: the caller's.
+    pub selinux_label: String,
 }
 
 /// The arguments of sched_setattr(2).

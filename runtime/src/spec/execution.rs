@@ -3,6 +3,7 @@
 use super::config::{CpuAffinity, IoPriority, Personality};
 use super::config::{MemoryPolicy as PolicyConfig, Scheduler as SchedulerConfig};
 use super::error::{Error, Result};
+use super::json::Str;
 use crate::plan::{MemoryPolicy, Scheduler};
 
 /// The kernel's policies by number.
@@ -136,6 +137,11 @@ pub(super) fn personality(config: Personality<'_>, warnings: &mut Vec<String>) -
             "invalid personality domain {domain}"
         ))),
     }
+}
+
+/// A profile or label; an empty one asks for nothing.
+pub(super) fn label(label: &mut Option<Str<'_>>) -> String {
+    label.take().map(Str::into_string).unwrap_or_default()
 }
 
 pub(super) fn memory_policy(config: PolicyConfig<'_>) -> Result<MemoryPolicy> {

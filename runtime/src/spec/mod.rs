@@ -103,7 +103,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         .root
         .ok_or_else(|| Error::refused("root must be specified"))?;
     let linux = config.linux.unwrap_or_default();
-    refuse::sections(&process, &linux)?;
+    refuse::sections(&linux)?;
     if options.rootless {
         // Without a user namespace there is nothing that an ordinary user may do.
         return Err(Error::refused(
@@ -145,6 +145,8 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         memory_policy: (linux.memory_policy)
             .map(execution::memory_policy)
             .transpose()?,
+        apparmor_profile: execution::label(&mut process.apparmor_profile),
+        selinux_label: execution::label(&mut process.selinux_label),
     };
     let process = process::plan(process, options, &mut warnings)?;
     let mut mounts = Vec::with_capacity(config.mounts.as_ref().map_or(0, Vec::len));

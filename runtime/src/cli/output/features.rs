@@ -114,8 +114,8 @@ pub fn features() -> String {
                         ("supportedFlags", List(&supported_flags)),
                     ]),
                 ),
-                ("apparmor", off()),
-                ("selinux", off()),
+                ("apparmor", on()),
+                ("selinux", on()),
                 ("intelRdt", off()),
                 (
                     "memoryPolicy",

@@ -67,6 +67,17 @@ pub enum Error {
         /// The refusal.
         source: sys::Error,
     },
+    /// The AppArmor profile was refused.
+    #[error("unable to apply apparmor profile: apparmor failed to apply profile: {source}{hint}")]
+    AppArmor {
+        /// What that means, or empty.
+        hint: &'static str,
+        /// The refusal.
+        source: sys::Error,
+    },
+    /// The SELinux label was refused.
+    #[error("can't set process label: {0}")]
+    ProcessLabel(#[source] sys::Error),
     /// The I/O priority was refused.
     #[error("failed to set io priority: {}", words(.0))]
     IoPriority(#[source] sys::Error),

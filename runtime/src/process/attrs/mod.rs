@@ -10,6 +10,7 @@ mod error;
 pub mod exec_path;
 pub mod execution;
 mod kernel;
+pub mod labels;
 #[cfg(test)]
 mod tests;
 

@@ -84,7 +84,14 @@ pub fn mount(config: &InitConfig, sources: Sources) -> Result<Prepared, Failure>
         sys::unshare(Namespaces::CGROUP).at(Step::Cgroup)?;
     }
     if let Some(id) = &config.keyring {
+        let label = &plan.execution.selinux_label;
+        if !label.is_empty() {
+            attrs::labels::of_keys(label).at(Step::Labels)?;
+        }
         attrs::session_keyring(id, plan.in_user_namespace()).at(Step::Keyring)?;
+        if !label.is_empty() {
+            attrs::labels::of_keys("").at(Step::Labels)?;
+        }
     }
     if plan.namespaces.has(Namespaces::NETWORK) {
         attrs::loopback_up().at(Step::Network)?;
@@ -107,6 +114,7 @@ pub fn enter(
     console: Option<BorrowedFd<'_>>,
 ) -> Result<(), Failure> {
     let plan = &config.plan;
+    attrs::labels::on_exec(&plan.execution).at(Step::Labels)?;
     prepared.pivot().at(Step::PivotRoot)?;
     tracing::debug!("pivot_root is done");
     attrs::cwd::create(&plan.process.cwd).at(Step::Cwd)?;

@@ -186,8 +186,6 @@ fn options_of_the_caller_are_checked_against_the_config() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
     for (pointer, asks, nothing) in [
-        ("/process/apparmorProfile", json!("p"), json!("")),
-        ("/process/selinuxLabel", json!("p"), json!("")),
         ("/linux/netDevices", json!({"eth0": {}}), json!({})),
         ("/linux/intelRdt", json!({}), Value::Null),
     ] {
