@@ -12,6 +12,7 @@ pub mod foreground;
 pub mod fuzzing;
 pub mod hooks;
 pub mod log;
+pub mod net;
 pub mod plan;
 pub mod process;
 pub mod rootfs;

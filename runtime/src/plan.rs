@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use execution::{Execution, MemoryPolicy, Scheduler};
+pub use execution::{Execution, MemoryPolicy, NetDevice, Scheduler};
 
 /// A whole container, validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Plan {
     pub join: Vec<JoinPlan>,
     /// Of the user namespace: what to write for a new one, what a joined one must have (empty: whatever it has).
     pub id_maps: IdMaps,
+    /// `linux.netDevices`, in the order of their names.
+    pub net_devices: Vec<NetDevice>,
     /// What the creator does in the cgroup hierarchies.
     pub cgroup: CgroupPlan,
     /// `linux.seccomp`: the creator compiles it. `None`: no filter.

@@ -24,6 +24,7 @@ mod matrix;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod preserve_fds;
 mod process;
 mod races;

@@ -15,6 +15,7 @@ use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
 use crate::foreground;
 use crate::hooks::About;
+use crate::net;
 use crate::plan::{Hooks, MountKind, Namespaces, Plan};
 use crate::process::attrs::labels;
 use crate::process::config::InitConfigRef;
@@ -179,6 +180,15 @@ impl<'a> Making<'a> {
         let spaces = spawn::Spaces::open(plan.init.namespaces, &plan.join)
             .map_err(Error::sys("cannot join a namespace"))?;
         sysctls::check(&plan, &spaces)?;
+        if !plan.net_devices.is_empty()
+            && spaces
+                .joins_own(Namespaces::NETWORK)
+                .map_err(Error::sys("cannot look at a namespace"))?
+        {
+            return Err(Error::Refused(
+                "unable to move network devices without a private NET namespace".to_owned(),
+            ));
+        }
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
@@ -307,6 +317,7 @@ impl<'a> Making<'a> {
                 "user namespaces enabled, but both namespace path and non-matching mapping specified -- you may only provide one".to_owned(),
             ));
         }
+        net::relocate(&self.plan.net_devices, pid)?;
         let config = self.init_config(listener, console)?;
         let features = Features::NONE
             .with_if(Features::START_ON_WIRE, and_start)

@@ -30,6 +30,9 @@ pub enum Error {
     /// A source of a mount that the creator opens.
     #[error("unable to start container process: {0}")]
     Rootfs(#[from] crate::rootfs::Error),
+    /// A network device that is to be the container's.
+    #[error("unable to start container process: {0}")]
+    Net(#[from] crate::net::Error),
     /// The same, told by init to a starter.
     #[error("unable to start container process: {0}")]
     Start(sync_model::WireError),

@@ -46,3 +46,12 @@ pub struct MemoryPolicy {
     /// Bit n: node n.
     pub nodes: Vec<u64>,
 }
+
+/// A device of the caller's network namespace that becomes the container's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetDevice {
+    /// Its name there.
+    pub name: String,
+    /// Its name in the container.
+    pub to: String,
+}

@@ -172,7 +172,7 @@ object! {
         cgroups_path: Str<'de> = "cgroupsPath",
         namespaces: Vec<Namespace<'de>> = "namespaces",
         devices: Vec<Device<'de>> = "devices",
-        net_devices: Map<'de, Present> = "netDevices",
+        net_devices: Map<'de, NetDevice<'de>> = "netDevices",
         seccomp: Seccomp<'de> = "seccomp",
         rootfs_propagation: Str<'de> = "rootfsPropagation",
         masked_paths: Vec<Str<'de>> = "maskedPaths",
@@ -181,6 +181,12 @@ object! {
         intel_rdt: Present = "intelRdt",
         memory_policy: MemoryPolicy<'de> = "memoryPolicy",
         personality: Personality<'de> = "personality",
+    }
+}
+
+object! {
+    NetDevice<'de> {
+        name: Str<'de> = "name",
     }
 }
 

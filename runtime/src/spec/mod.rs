@@ -19,6 +19,7 @@ mod linux;
 mod locate;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod options;
 mod path;
 mod process;
@@ -130,6 +131,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
     if let Some(affinity) = &process.exec_cpu_affinity {
         execution::cpu_affinity(affinity)?;
     }
+    let net_devices = net_devices::plan(linux.net_devices, namespaces, joined)?;
     let execution = Execution {
         scheduler: process
             .scheduler
@@ -196,6 +198,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         },
         join: spaces.join,
         id_maps,
+        net_devices,
         cgroup,
         seccomp,
         hooks,

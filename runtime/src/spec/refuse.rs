@@ -4,19 +4,9 @@ use super::config::Linux;
 use super::error::{Error, Result};
 
 /// Fails with the name of the first section that asks for something which is not there yet. One that asks for nothing
-/// (`"intelRdt": null`, `"netDevices": {}`) passes.
+/// (`"intelRdt": null`) passes.
 pub(super) fn sections(linux: &Linux<'_>) -> Result<()> {
-    let refused = [
-        (
-            "linux.netDevices",
-            // A device asks by its key: to be moved in under its own name.
-            linux
-                .net_devices
-                .as_ref()
-                .is_some_and(|devices| !devices.0.is_empty()),
-        ),
-        ("linux.intelRdt", linux.intel_rdt.is_some()),
-    ];
+    let refused = [("linux.intelRdt", linux.intel_rdt.is_some())];
     for (field, asks) in refused {
         if asks {
             return Err(Error::unsupported(field));

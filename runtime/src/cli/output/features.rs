@@ -125,7 +125,7 @@ pub fn features() -> String {
                     ]),
                 ),
                 ("mountExtensions", Object(&[("idmap", on())])),
-                ("netDevices", off()),
+                ("netDevices", on()),
             ]),
         ),
         (

@@ -185,15 +185,11 @@ fn options_of_the_caller_are_checked_against_the_config() {
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name_and_nothing_of_it_is_not() {
-    for (pointer, asks, nothing) in [
-        ("/linux/netDevices", json!({"eth0": {}}), json!({})),
-        ("/linux/intelRdt", json!({}), Value::Null),
-    ] {
-        let field = pointer[1..].replace('/', ".");
-        refused(at(pointer, asks), &format!("{field}: not supported yet"));
-        assert!(at(pointer, nothing).is_ok(), "{pointer}");
-        assert!(at(pointer, Value::Null).is_ok(), "{pointer}");
-    }
+    refused(
+        at("/linux/intelRdt", json!({})),
+        "linux.intelRdt: not supported yet",
+    );
+    assert!(at("/linux/intelRdt", Value::Null).is_ok());
     for hook in [
         "prestart",
         "createRuntime",
@@ -605,4 +601,40 @@ fn how_the_process_is_run() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn network_devices() {
+    for name in [
+        "..",
+        ".",
+        "a/b",
+        "a:b",
+        "a b",
+        "sixteen-letters-",
+        "",
+        "eth%d",
+    ] {
+        refused(
+            at("/linux/netDevices", json!({name: {}})),
+            &format!("invalid network device name {name:?}"),
+        );
+        if !name.is_empty() {
+            refused(
+                at("/linux/netDevices", json!({"a": {"name": name}})),
+                &format!("invalid network device name {name:?}"),
+            );
+        }
+    }
+    refused(
+        at("/linux/netDevices", json!({"a": {}, "b": {"name": "a"}})),
+        "linux.netDevices[\"b\"].name: \"a\" is the name of another device",
+    );
+    let plan = at(
+        "/linux/netDevices",
+        json!({"a": {"name": ""}, "b": {"name": "fifteen-letters"}}),
+    );
+    let devices = plan.unwrap().net_devices;
+    assert_eq!((&*devices[0].to, &*devices[1].to), ("a", "fifteen-letters"));
+    assert!(at("/linux/netDevices", json!({})).is_ok());
 }
