@@ -16,6 +16,7 @@ mod hangs_seccomp;
 mod hangs_stopped;
 mod harness;
 mod hooks;
+mod hooks_where;
 mod idmapped;
 mod join;
 mod labels;

@@ -136,13 +136,18 @@ fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
 
     let user = build::user(&config, &status)?;
     build::time(&config, time)?;
+    let hooked = !config.plan.hooks.create_container.is_empty();
+    // The caller's, which its hooks are to have.
+    let umask = hooked.then(|| sys::creds::umask(0));
     let mounted = build::mount(&config, sources)?;
     if bootstrap.features.has(Features::HOOKS) {
         send(driver, &Message::Hooks)?;
         next(driver)?; // Resume: the machine allows nothing else
     }
-    if !config.plan.hooks.create_container.is_empty() {
+    if let Some(umask) = umask {
+        let own = sys::creds::umask(umask);
         create_container(driver.transport(), &config)?;
+        sys::creds::umask(own);
     }
     build::enter(&config, mounted, console.as_ref().map(AsFd::as_fd))?;
     drop(console);
