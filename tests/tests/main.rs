@@ -35,4 +35,5 @@ mod security;
 mod sysctl;
 mod timens;
 mod tty;
+mod unprivileged_maps;
 mod userns;

@@ -2,20 +2,71 @@
 //!
 //! `pid` is the caller's own child, and not reaped: its number cannot become another's.
 
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
-use nix::unistd::write;
+use nix::unistd::{getegid, write};
 
 use crate::plan::{IdMapping, IdMaps, ProcessPlan};
 use crate::sys::{Error, Result, creds};
 
-/// Writes both maps of a new user namespace.
+/// Writes both maps of a new user namespace; what the caller may not, by the tools of uidmap(1), as runc.
 ///
 /// # Errors
-/// `EPERM`: the caller may not map these ids; `EINVAL`: more text than a page.
+/// `EPERM`: the caller may not map these ids, and the tool did not; `EINVAL`: more text than a page.
 pub fn write_maps(pid: i32, maps: &IdMaps) -> Result<()> {
-    write_to(&format!("/proc/{pid}/uid_map"), &text(&maps.uids))?;
-    write_to(&format!("/proc/{pid}/gid_map"), &text(&maps.gids))
+    write_map(pid, "uid_map", "newuidmap", &maps.uids)?;
+    match write_map(pid, "gid_map", "", &maps.gids) {
+        Err(error) if error.errno == Errno::EPERM => {}
+        other => return other,
+    }
+    if let [only] = maps.gids.as_slice()
+        && only.size == 1
+        && only.host == getegid().as_raw()
+    {
+        // user_namespaces(7): one's own group needs no privilege, but then the groups cannot be left either.
+        write_to(&format!("/proc/{pid}/setgroups"), "deny")?;
+        return write_map(pid, "gid_map", "", &maps.gids);
+    }
+    write_map(pid, "gid_map", "newgidmap", &maps.gids)
+}
+
+/// `tool` is for what may not be written; empty: none.
+fn write_map(pid: i32, file: &str, tool: &str, maps: &[IdMapping]) -> Result<()> {
+    match write_to(&format!("/proc/{pid}/{file}"), &text(maps)) {
+        Err(error) if error.errno == Errno::EPERM && !tool.is_empty() => {
+            by_tool(pid, tool, maps, error)
+        }
+        other => other,
+    }
+}
+
+/// A program that has the privilege and knows who may map what: /etc/subuid, /etc/subgid.
+fn by_tool(pid: i32, tool: &str, maps: &[IdMapping], refused: Error) -> Result<()> {
+    let numbers = maps
+        .iter()
+        .flat_map(|map| [map.container, map.host, map.size]);
+    let ran = Command::new(tool)
+        .arg(pid.to_string())
+        .args(numbers.map(|n| n.to_string()))
+        .stdin(Stdio::null())
+        .output();
+    let why = match ran {
+        Ok(out) if out.status.success() => return Ok(()),
+        Ok(out) => String::from_utf8_lossy(&out.stderr).trim().to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            format!("mapping tool {tool} not present")
+        }
+        Err(error) => error.to_string(),
+    };
+    Err(Error::new(
+        refused.call,
+        format!("{} (and {tool} did not help: {why})", refused.object),
+        refused.errno,
+    ))
 }
 
 /// Does the joined user namespace of `pid` have these maps?

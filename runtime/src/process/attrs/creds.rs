@@ -2,8 +2,6 @@
 
 use std::io::{stderr, stdin, stdout};
 
-use nix::errno::Errno;
-
 use super::Error;
 use crate::plan::ProcessPlan;
 use crate::sys::status::Status;
@@ -45,8 +43,7 @@ pub fn switch(plan: &ProcessPlan, status: &Status, may_setgroups: bool) -> Resul
         creds::setgroups(&plan.additional_gids).map_err(Error::User)?;
     } else if !plan.additional_gids.is_empty() {
         // Fail closed: the process would run without the groups that it was to have.
-        let error = crate::sys::Error::new("setgroups", "", Errno::EPERM);
-        return Err(Error::User(error));
+        return Err(Error::GroupsDenied);
     }
     if status.gid != Some(plan.gid) {
         creds::setresgid(plan.gid).map_err(Error::User)?;

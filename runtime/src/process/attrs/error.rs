@@ -19,6 +19,11 @@ pub enum Error {
     /// User, groups or the stdio's owner could not be set.
     #[error("unable to setup user: {0}")]
     User(#[source] sys::Error),
+    /// The groups cannot be set.
+    #[error(
+        "unable to setup user: setgroups: operation not permitted (denied in this user namespace: no additionalGids)"
+    )]
+    GroupsDenied,
     /// The working directory could not be entered.
     #[error("chdir to cwd ({cwd:?}) set in config.json failed: {}", words(.source))]
     Chdir {
