@@ -212,6 +212,12 @@ fn the_arguments() {
         c.run().refused(wanted);
         c.nothing_left();
     }
+    // By its name busybox knows what it is to be; by an empty one it does not.
+    let c = Container::new(|g| {
+        g.args(&["true"])
+            .push("/hooks/createRuntime", json!({"path": "/bin/busybox"}));
+    });
+    c.run().ok();
     let dir = TempDir::new("hook");
     let script = dir.path().join("script");
     std::fs::write(
@@ -336,13 +342,6 @@ fn hooks_that_are_none() {
 fn a_start_container_hook_is_under_the_filter() {
     need_root!();
     for nnp in [true, false] {
-        if !nnp && !is_ours() {
-            // It loads the filter before its other steps then.
-            skip(
-                &this_test(),
-                "1.1.5, without noNewPrivileges: the hook is confined all the same",
-            );
-        }
         let c = short_lived();
         let outside = c.bundle.rootfs("other");
         let c = c.with_config(|g| {
@@ -551,7 +550,8 @@ fn late_hooks_have_timeouts_too() {
     if !is_ours() {
         return skip(&this_test(), "1.1.5 runs poststart in create");
     }
-    let mut slow = sh("exec sleep 1000");
+    let mut waiting = Waiting::new();
+    let mut slow = waiting.hook();
     slow["timeout"] = json!(1);
     let words = "hook ran past specified timeout of 1.0s";
     let c = Container::sleeping().with_config(|g| {
@@ -559,6 +559,7 @@ fn late_hooks_have_timeouts_too() {
     });
     c.create().ok();
     within(3, || c.start()).refused(&format!("error running poststart hook #0: {words}"));
+    assert!(!alive(waiting.pid()), "the hook lives on");
     assert_eq!(c.status(), "stopped");
     c.delete().ok();
     let c = Container::sleeping().with_config(|g| {
@@ -568,6 +569,7 @@ fn late_hooks_have_timeouts_too() {
     within(3, || c.call(&["delete", "--force"]))
         .ok()
         .says(&format!("error running poststop hook #0: {words}"));
+    assert!(!alive(waiting.pid()), "the hook lives on");
     c.nothing_left();
 }
 
@@ -587,4 +589,104 @@ fn a_large_state_and_much_output() {
         within(8, || life(&c));
         c.nothing_left();
     }
+}
+
+/// A hook that is ended with init is dead when what is left of the container is removed.
+#[test]
+fn a_hook_that_is_ended_is_dead_before_the_rest_goes() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "1.1.5 waits for the hook");
+    }
+    let mut waiting = Waiting::new();
+    let dir = TempDir::new("hook");
+    let (number, lives) = (dir.path().join("number"), dir.path().join("lives"));
+    let (number, lives) = (number.display(), lives.display());
+    let c = Container::sleeping().with_config(|g| {
+        let said = waiting.said.display();
+        let hook = format!("echo $$ > {number}; echo $$ > {said}; exec sleep 1000");
+        let late = format!("kill -0 $(cat {number}) && echo yes > {lives} || echo no > {lives}");
+        g.push("/hooks/createRuntime", sh(&hook))
+            .push("/hooks/poststop", sh(&late));
+    });
+    let creator = Running::create(&c);
+    waiting.pid();
+    signal(c.pid(), Signal::KILL);
+    within(2, || creator.end(&c)).refused("was killed by SIGKILL");
+    assert_eq!(std::fs::read_to_string(lives.to_string()).unwrap(), "no\n");
+    c.nothing_left();
+}
+
+/// A hook's child that writes without end, when the hook itself has ended.
+#[test]
+fn a_child_of_a_hook_that_writes_for_ever() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "1.1.5 waits for the child");
+    }
+    for (script, code) in [("yes & yes >&2 & exit 0", 0), ("yes & yes >&2 & exit 3", 1)] {
+        let c = Container::new(|g| {
+            g.args(&["true"]).push("/hooks/createRuntime", sh(script));
+        });
+        let out = within(3, || c.run()).exits(code);
+        assert!(out.stderr.len() < 5000, "{out}");
+        c.nothing_left();
+    }
+}
+
+/// The command, as `sh` executes it with these words in front.
+fn after(c: &Container, first: &str, args: &[&str]) -> Output {
+    use std::os::unix::process::CommandExt;
+    let (inner, out, err) = c.runtime.command(args);
+    let append = |path: &Path| std::fs::File::options().append(true).open(path).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", &format!("{first} \"$@\""), "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .stdin(std::process::Stdio::null())
+        .stdout(append(&out))
+        .stderr(append(&err))
+        .process_group(0);
+    c.runtime.finish(command, args, out, err)
+}
+
+/// A caller that ignores SIGCHLD passes that on, and the kernel would reap hooks before anybody knows how they ended.
+#[test]
+fn a_caller_that_ignores_its_children() {
+    need_root!();
+    let c = Container::sleeping().with_config(|g| {
+        g.push("/hooks/poststart", sh("exit 0"))
+            .push("/hooks/poststop", sh("exit 3"));
+    });
+    let ignoring = "exec env --ignore-signal=CHLD";
+    c.create().ok();
+    after(&c, ignoring, &["start", &c.id]).ok();
+    assert_eq!(c.status(), "running");
+    after(&c, ignoring, &["delete", "--force", &c.id])
+        .ok()
+        .says("exit status 3, stdout: , stderr: ");
+    c.nothing_left();
+}
+
+/// What the caller has open is not for hooks.
+#[test]
+fn descriptors_of_the_caller() {
+    need_root!();
+    let dir = TempDir::new("hook");
+    let said = dir.path().join("said");
+    let c = Container::new(|g| {
+        let script = format!(
+            "for f in /proc/self/fd/*; do echo ${{f##*/}}; done > {}",
+            said.display()
+        );
+        g.args(&["true"]).push("/hooks/createRuntime", sh(&script));
+    });
+    let bundle = c.bundle.path().to_str().unwrap();
+    let args = ["run", "--bundle", bundle, &c.id];
+    after(&c, "exec 4</etc/passwd 8</etc/passwd; exec", &args).ok();
+    let fds = std::fs::read_to_string(&said).unwrap();
+    let low: Vec<&str> = fds.lines().filter(|fd| fd.len() == 1).collect();
+    assert_eq!(low, ["0", "1", "2", "3"]);
+    c.nothing_left();
 }
