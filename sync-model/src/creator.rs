@@ -13,13 +13,9 @@ machine! {
     /// What the creator does or awaits.
     CreatorState = Creator;
 
-    acts SendBootstrap "makes cgroups and limits, starts init, records it":
-        recv [] send [Bootstrap if user_ns => AwaitIdMaps else SendConfig];
-    awaits AwaitIdMaps "waits until init's user namespace exists":
-        recv [IdMaps => MapIds] send [];
-    acts MapIds "writes the id maps of init's user namespace":
-        recv [] send [IdMapsDone => SendConfig];
-    acts SendConfig "sets up network devices, if any":
+    acts SendBootstrap "makes cgroups and limits, starts init, records it, writes its id maps":
+        recv [] send [Bootstrap => SendConfig];
+    acts SendConfig "encodes the plan":
         recv [] send [Config if hooks => AwaitHooks else AwaitReady];
     awaits AwaitHooks "waits for the mounts":
         recv [Hooks => RunHooks] send [];

@@ -14,7 +14,6 @@ pub const CONVERSATIONS: &[(Role, Role, &str)] = &[
 ];
 
 const SINGLE: &[Features] = &[
-    Features::USER_NS,
     Features::HOOKS,
     Features::SECCOMP_FD,
     Features::START_ON_WIRE,

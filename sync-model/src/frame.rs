@@ -5,8 +5,7 @@
 //! typed [`DecodeError`], found as early as the bytes allow.
 
 use crate::msg::{
-    Bootstrap, Features, Join, Kind, Level, LogLine, Message, PROTOCOL_VERSION, TEXT_CAP,
-    WireError, cut,
+    Bootstrap, Features, Kind, Level, LogLine, Message, PROTOCOL_VERSION, TEXT_CAP, WireError, cut,
 };
 use crate::step::Step;
 
@@ -100,10 +99,6 @@ fn encode_bootstrap(bootstrap: &Bootstrap, out: &mut Vec<u8>) {
     out.extend_from_slice(&bootstrap.version.to_le_bytes());
     out.push(bootstrap.features.bits());
     out.push(bootstrap.log_level.number());
-    for join in &bootstrap.join {
-        out.extend_from_slice(&join.kind.to_le_bytes());
-        put_text(&join.path, out);
-    }
 }
 
 /// A text as `length u16 LE, UTF-8`.
@@ -287,18 +282,10 @@ fn decode_payload(kind: Kind, payload: &[u8]) -> Result<Message, DecodeError> {
             let [bits, level] = fields.take()?;
             let features = Features::from_bits(bits).ok_or(DecodeError::Features(bits))?;
             let log_level = Level::from_number(level).ok_or(DecodeError::Level(level))?;
-            let mut join = Vec::new();
-            while !fields.rest.is_empty() {
-                join.push(Join {
-                    kind: u32::from_le_bytes(fields.take()?),
-                    path: fields.text()?,
-                });
-            }
             Message::Bootstrap(Bootstrap {
                 version,
                 features,
                 log_level,
-                join,
             })
         }
         Kind::Config => Message::Config(std::mem::take(&mut fields.rest).to_vec()),

@@ -13,13 +13,9 @@ machine! {
     /// What init does or awaits.
     InitState = Init;
 
-    awaits AwaitBootstrap "waits for its first orders":
-        recv [Bootstrap if user_ns => UnshareUser else AwaitConfig] send [];
-    acts UnshareUser "joins namespaces, makes its user namespace":
-        recv [] send [IdMaps => AwaitIdMapsDone];
-    awaits AwaitIdMapsDone "waits for its id maps":
-        recv [IdMapsDone => AwaitConfig] send [];
-    awaits AwaitConfig "joins namespaces, waits for the plan":
+    awaits AwaitBootstrap "waits for its first orders, and with them for its id maps":
+        recv [Bootstrap => AwaitConfig] send [];
+    awaits AwaitConfig "waits for the plan":
         recv [Config if hooks => MountRootfs else BuildContainer] send [];
     acts MountRootfs "mounts, devices":
         recv [] send [Hooks => AwaitResume];

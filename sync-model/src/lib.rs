@@ -41,7 +41,7 @@ pub use exec::{ExecCreator, ExecInit};
 pub use gate::{Deleter, Gate, Starter};
 pub use init::Init;
 pub use machine::Machine;
-pub use msg::{Bootstrap, Features, Join, Kind, Level, LogLine, Message, WireError};
+pub use msg::{Bootstrap, Features, Kind, Level, LogLine, Message, WireError};
 pub use outcome::{Death, Fate, Outcome};
 pub use step::Step;
 pub use table::{Direction, Role, StateId};

@@ -201,7 +201,8 @@ pub enum DeletePlan {
     /// and lets go of the lock, which is waited for; it may record an init meanwhile, and wait for that itself: look
     /// again while waiting. Remove under the lock, after a last look: the name may be another container's by now.
     KillThenRemove {
-        /// Thaw the cgroup, or nothing in it dies.
+        /// It is seen frozen: thaw the cgroup at once, or nothing in it dies. If it is not, and somebody freezes it just then,
+        /// who does not die is thawed all the same.
         thaw: bool,
     },
 }

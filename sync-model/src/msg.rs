@@ -19,7 +19,7 @@ macro_rules! kinds {
         pub enum Kind { $( $(#[$doc])* $kind = $number, )+ }
 
         impl Kind {
-            /// Every kind, in the order of their numbers, which start at 1.
+            /// Every kind, in the order of their numbers. A number that is not here was a message's once.
             pub const ALL: &'static [Kind] = &[$( Kind::$kind, )+];
 
             const NAMES: &'static str = concat!($( stringify!($kind), "\n", )+);
@@ -30,9 +30,7 @@ macro_rules! kinds {
 
 kinds! {
     /// creator -> init: what must be known before anything else.
-    1 Bootstrap "features, namespaces to join, log level";
-    /// creator -> init: the user namespace's maps are written.
-    2 IdMapsDone "the id maps are written";
+    1 Bootstrap "features, log level";
     /// creator -> init: the container's process and rootfs plan.
     3 Config "the container's process and rootfs plan";
     /// creator -> init: the hooks have run.
@@ -45,8 +43,6 @@ kinds! {
     7 Start "execute the program";
     /// deleter -> init: leave without executing anything.
     8 Abort "leave without executing anything";
-    /// init -> creator: the user namespace exists, write its maps.
-    9 IdMaps "write my id maps";
     /// init -> creator: prestart and createRuntime hooks may run now.
     10 Hooks "prestart and createRuntime hooks may run";
     /// init -> creator: the container is built.
@@ -73,40 +69,43 @@ impl Kind {
 
     /// The kind with this number.
     pub fn from_number(number: u8) -> Option<Kind> {
-        Kind::ALL.get(usize::from(number).wrapping_sub(1)).copied()
+        Kind::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.number() == number)
+    }
+
+    /// The line of this kind.
+    fn line(self, lines: &'static str) -> &'static str {
+        let place = Kind::ALL.iter().position(|kind| *kind == self);
+        place
+            .and_then(|place| lines.lines().nth(place))
+            .unwrap_or("?")
     }
 
     /// The name, as in the code.
     pub fn name(self) -> &'static str {
-        Kind::NAMES
-            .lines()
-            .nth(usize::from(self.number()) - 1)
-            .unwrap_or("?")
+        self.line(Kind::NAMES)
     }
 
     /// What the message says, in a few words; the diagrams and `--explain` use it.
     pub fn label(self) -> &'static str {
-        Kind::LABELS
-            .lines()
-            .nth(usize::from(self.number()) - 1)
-            .unwrap_or("?")
+        self.line(Kind::LABELS)
     }
 
     /// Is it init that says this? Everything else is said to init.
     pub const fn is_from_init(self) -> bool {
-        self.number() >= Kind::IdMaps.number()
+        self.number() >= Kind::Hooks.number()
     }
 
     /// The shortest message of this kind, where there is but one: without a payload, or with none in it.
     pub const fn bare(self) -> Option<Message> {
         Some(match self {
-            Kind::IdMapsDone => Message::IdMapsDone,
             Kind::Resume => Message::Resume,
             Kind::Run => Message::Run(Vec::new()),
             Kind::SeccompFdTaken => Message::SeccompFdTaken,
             Kind::Start => Message::Start,
             Kind::Abort => Message::Abort,
-            Kind::IdMaps => Message::IdMaps,
             Kind::Hooks => Message::Hooks,
             Kind::Ready => Message::Ready,
             Kind::SeccompFd => Message::SeccompFd(0),
@@ -129,8 +128,6 @@ impl std::fmt::Display for Kind {
 pub enum Message {
     /// [`Kind::Bootstrap`]
     Bootstrap(Bootstrap),
-    /// [`Kind::IdMapsDone`]
-    IdMapsDone,
     /// [`Kind::Config`]; the payload is opaque here. At most [`crate::frame::CONFIG_CAP`] bytes.
     Config(Vec<u8>),
     /// [`Kind::Resume`]
@@ -143,8 +140,6 @@ pub enum Message {
     Start,
     /// [`Kind::Abort`]
     Abort,
-    /// [`Kind::IdMaps`]
-    IdMaps,
     /// [`Kind::Hooks`]
     Hooks,
     /// [`Kind::Ready`]
@@ -168,14 +163,12 @@ impl Message {
     pub const fn kind(&self) -> Kind {
         match self {
             Message::Bootstrap(_) => Kind::Bootstrap,
-            Message::IdMapsDone => Kind::IdMapsDone,
             Message::Config(_) => Kind::Config,
             Message::Resume => Kind::Resume,
             Message::Run(_) => Kind::Run,
             Message::SeccompFdTaken => Kind::SeccompFdTaken,
             Message::Start => Kind::Start,
             Message::Abort => Kind::Abort,
-            Message::IdMaps => Kind::IdMaps,
             Message::Hooks => Kind::Hooks,
             Message::Ready => Kind::Ready,
             Message::SeccompFd(_) => Kind::SeccompFd,
@@ -195,8 +188,6 @@ pub struct Features(u8);
 impl Features {
     /// Nothing but the bare conversation.
     pub const NONE: Features = Features(0);
-    /// A new user namespace: `IdMaps`, `IdMapsDone`.
-    pub const USER_NS: Features = Features(1);
     /// prestart or createRuntime hooks: `Hooks`, `Resume`.
     pub const HOOKS: Features = Features(2);
     /// A seccomp notify listener: `SeccompFd`, `SeccompFdTaken`.
@@ -204,7 +195,7 @@ impl Features {
     /// `run`: the creator is the starter, on the wire itself; no gate socket.
     pub const START_ON_WIRE: Features = Features(8);
     /// All of them.
-    pub const ALL: Features = Features(15);
+    pub const ALL: Features = Features(14);
 
     /// The bits on the wire.
     pub const fn bits(self) -> u8 {
@@ -246,7 +237,6 @@ impl Features {
     /// Name of a single feature, for the diagrams.
     pub const fn name(self) -> &'static str {
         match self {
-            Features::USER_NS => "a new user namespace",
             Features::HOOKS => "prestart or createRuntime hooks",
             Features::SECCOMP_FD => "a seccomp notify listener",
             Features::START_ON_WIRE => "run",
@@ -256,7 +246,7 @@ impl Features {
 }
 
 /// What init must know before anything else.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bootstrap {
     /// [`PROTOCOL_VERSION`] of the creator.
     pub version: u16,
@@ -264,29 +254,17 @@ pub struct Bootstrap {
     pub features: Features,
     /// The most verbose [`Level`] that init sends; what is below is not even formatted.
     pub log_level: Level,
-    /// Namespaces to join, in this order.
-    pub join: Vec<Join>,
 }
 
 impl Bootstrap {
-    /// A bootstrap of this release, with nothing to join.
+    /// A bootstrap of this release.
     pub const fn new(features: Features, log_level: Level) -> Bootstrap {
         Bootstrap {
             version: PROTOCOL_VERSION,
             features,
             log_level,
-            join: Vec::new(),
         }
     }
-}
-
-/// A namespace to join.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Join {
-    /// The kernel's `CLONE_NEW*` bit.
-    pub kind: u32,
-    /// Path of the namespace file, as the creator sees it. At most [`TEXT_CAP`] bytes.
-    pub path: String,
 }
 
 /// Severity of a log line.
@@ -382,8 +360,10 @@ mod tests {
                 assert_eq!(message.kind(), *kind);
             }
         }
-        assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(18), None);
+        // 2 and 9 were messages about id maps; those are written before anything is said.
+        for number in [0, 2, 9, 18] {
+            assert_eq!(Kind::from_number(number), None);
+        }
     }
 
     #[test]
@@ -392,7 +372,7 @@ mod tests {
             if let Some(level) = Level::from_number(number) {
                 assert_eq!(level.number(), number);
             }
-            assert_eq!(Features::from_bits(number).is_some(), number < 16);
+            assert_eq!(Features::from_bits(number).is_some(), number & !14 == 0);
         }
     }
 

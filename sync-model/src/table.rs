@@ -419,9 +419,6 @@ macro_rules! outcome {
 }
 
 macro_rules! flag {
-    (user_ns) => {
-        $crate::msg::Features::USER_NS
-    };
     (hooks) => {
         $crate::msg::Features::HOOKS
     };

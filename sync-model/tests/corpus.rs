@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sync_model::draw::{CONVERSATIONS, walk};
 use sync_model::frame::encode;
-use sync_model::{
-    Bootstrap, Features, Join, Kind, Level, LogLine, Message, Step, WireError, fuzzing,
-};
+use sync_model::{Bootstrap, Features, Kind, Level, LogLine, Message, Step, WireError, fuzzing};
 
 fn corpus(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,14 +42,7 @@ fn replay(target: &str, seeds: &[(String, Vec<u8>)], body: fn(&[u8])) {
 
 #[test]
 fn frame_decode() {
-    let join = Join {
-        kind: 0x0400_0000,
-        path: "/proc/1/ns/uts".to_owned(),
-    };
-    let full = Bootstrap {
-        join: vec![join],
-        ..Bootstrap::new(Features::ALL, Level::Debug)
-    };
+    let full = Bootstrap::new(Features::ALL, Level::Debug);
     let error = WireError {
         step: Step::Exec,
         errno: 2,
@@ -97,7 +88,7 @@ fn handshake_ops() {
     for (which, (opener, answerer, _)) in (0_u8..).zip(CONVERSATIONS) {
         // The targets' order: exec comes before the gate's clients.
         let which = [0, 2, 3, 1][usize::from(which)];
-        for bits in [0, 1, 2, 4, 7, 8, 15_u8] {
+        for bits in [0, 2, 4, 6, 8, 14_u8] {
             if which != 0 && bits != 0 && bits != 4 {
                 continue;
             }
@@ -127,8 +118,11 @@ fn handshake_ops() {
             seeds.push((name, ops));
         }
     }
-    let start = Kind::Start.number() - 1;
-    let abort = Kind::Abort.number() - 1;
+    let place = |wanted| {
+        let place = Kind::ALL.iter().position(|kind| *kind == wanted);
+        u8::try_from(place.unwrap()).unwrap()
+    };
+    let (start, abort) = (place(Kind::Start), place(Kind::Abort));
     seeds.push((
         "crowd".to_owned(),
         vec![4, 0, 1, 0, 2, start, 3, abort, 4, start],

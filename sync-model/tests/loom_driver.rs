@@ -95,19 +95,13 @@ fn creator(
     queue_start: bool,
 ) -> Result<Outcome, Stop> {
     driver.send(&bootstrap(features))?;
-    if !features.has(Features::USER_NS) {
-        driver.send(&Message::Config(vec![1, 2, 3]))?;
-    }
+    driver.send(&Message::Config(vec![1, 2, 3]))?;
     loop {
         let message = match driver.receive()? {
             Received::Ended(outcome) => return Ok(outcome),
             Received::Message(message) => message,
         };
         match message.kind() {
-            Kind::IdMaps => {
-                driver.send(&Message::IdMapsDone)?;
-                driver.send(&Message::Config(vec![1, 2, 3]))?;
-            }
             Kind::Hooks => driver.send(&Message::Resume)?,
             Kind::Ready => {
                 driver.send(&Message::Run(Vec::new()))?;
@@ -135,7 +129,6 @@ fn init(driver: &mut InitDriver, fail: bool) -> Result<Outcome, Stop> {
         };
         let features = driver.features();
         match message.kind() {
-            Kind::Bootstrap if features.has(Features::USER_NS) => driver.send(&Message::IdMaps)?,
             Kind::Config if fail => {
                 driver.send(&Message::Error(cause()))?;
                 driver.flush()?;
@@ -217,9 +210,7 @@ fn handshake(features: Features, queue_start: bool, fail: bool, mortal: [usize; 
 
 #[test]
 fn create_and_run() {
-    let everything = Features::USER_NS
-        .with(Features::HOOKS)
-        .with(Features::SECCOMP_FD);
+    let everything = Features::HOOKS.with(Features::SECCOMP_FD);
     each_death("create", 3, |mortal| {
         handshake(Features::NONE, false, false, mortal)
     });

@@ -6,9 +6,6 @@ use crate::table::{Direction, Role};
 /// What is said when a container is made, and all goes well.
 pub(super) fn container(features: Features) -> Vec<Kind> {
     let mut script = vec![Kind::Bootstrap];
-    if features.has(Features::USER_NS) {
-        script.extend([Kind::IdMaps, Kind::IdMapsDone]);
-    }
     script.push(Kind::Config);
     if features.has(Features::HOOKS) {
         script.extend([Kind::Hooks, Kind::Resume]);

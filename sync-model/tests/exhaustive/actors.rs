@@ -37,6 +37,8 @@ pub struct Setup<V> {
     pub pid_ns: bool,
     /// Init is cloned into its cgroup (v2); else it is put there (v1).
     pub born_in_cgroup: bool,
+    /// Init is born in a new user namespace: it waits for its maps before it executes itself.
+    pub user_ns: bool,
     /// Units that fit on a wire before the writer must wait.
     pub room: usize,
     /// Pieces of an error before its last one.
@@ -66,6 +68,7 @@ impl<V> Setup<V> {
             detach: self.detach,
             pid_ns: self.pid_ns,
             born_in_cgroup: self.born_in_cgroup,
+            user_ns: self.user_ns,
             room: self.room,
             pieces: self.pieces,
             log: self.log,
@@ -105,6 +108,7 @@ pub enum CreatorAt {
     CloseEnds,
     WritePid,
     Join,
+    MapIds,
     Talk,
     AwaitHook,
     AwaitAgent,

@@ -282,7 +282,7 @@ fn again<V: Rules>(world: &mut World<V>, setup: &Setup<V>, index: usize) {
     }
     if force && seen.init_alive {
         world.kernel.kill_init();
-        if seen.frozen && !setup.rules.bent(Bend::NoThaw) {
+        if !setup.rules.bent(Bend::NoThaw) {
             world.kernel.thaw();
         }
     }

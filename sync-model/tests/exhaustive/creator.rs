@@ -75,7 +75,7 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
                 if kernel.init_lives() {
                     steps.go("puts init into the cgroup", |world| {
                         world.kernel.init_in_cgroup = true;
-                        world.creator.at = CreatorAt::Talk;
+                        world.creator.at = after_join(setup);
                     });
                 } else {
                     steps.go("cannot put the dead init into the cgroup", |world| {
@@ -85,9 +85,22 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
                 fault(steps, "cannot put init into the cgroup", Cause::Cgroup);
             } else {
                 steps.go("goes on: init is in its cgroup", |world| {
-                    world.creator.at = CreatorAt::Talk
+                    world.creator.at = after_join(setup)
                 });
             }
+        }
+        CreatorAt::MapIds => {
+            if kernel.init_lives() {
+                steps.go("writes the id maps", |world| {
+                    world.kernel.truth.mapped = true;
+                    world.creator.at = CreatorAt::Talk;
+                });
+            } else {
+                steps.go("cannot write the id maps of a dead init", |world| {
+                    own(world, setup, Cause::IdMap)
+                });
+            }
+            fault(steps, "cannot write the id maps", Cause::IdMap);
         }
         CreatorAt::Talk => talk(steps),
         CreatorAt::AwaitHook | CreatorAt::AwaitAgent
@@ -163,12 +176,25 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
             world.kernel.record = Disk::Missing;
             world.creator.at = CreatorAt::RemoveDir;
         }),
-        CreatorAt::RemoveDir => steps.go("removes the state directory, and reports", |world| {
-            world.kernel.dir = false;
-            let report = world.creator.report.unwrap_or(Report::Closed);
-            leave(world, report);
-        }),
+        CreatorAt::RemoveDir => steps.go(
+            "removes the state directory, runs the poststop hooks, and reports",
+            |world| {
+                world.kernel.dir = false;
+                // Those of a container that never was, too.
+                world.kernel.begin_hook(4);
+                let report = world.creator.report.unwrap_or(Report::Closed);
+                leave(world, report);
+            },
+        ),
         CreatorAt::Left(_) | CreatorAt::Dead => {}
+    }
+}
+
+fn after_join<V: Rules>(setup: &Setup<V>) -> CreatorAt {
+    if setup.user_ns && !setup.rules.bent(Bend::MapsLate) {
+        CreatorAt::MapIds
+    } else {
+        CreatorAt::Talk
     }
 }
 
@@ -253,22 +279,8 @@ fn act<V: Rules>(steps: &mut Steps<'_, V>) {
                 say(world, setup, Kind::Bootstrap)
             });
         }
-        Some(CreatorState::MapIds) => {
-            if world.kernel.init_lives() {
-                steps.go("writes the id maps, sends IdMapsDone", |world| {
-                    say(world, setup, Kind::IdMapsDone)
-                });
-            } else {
-                steps.go("cannot write the id maps of a dead init", |world| {
-                    own(world, setup, Cause::IdMap)
-                });
-            }
-            fault(steps, "cannot write the id maps", Cause::IdMap);
-        }
         Some(CreatorState::SendConfig) => {
-            steps.go("applies limits, sends Config", |world| {
-                say(world, setup, Kind::Config)
-            });
+            steps.go("sends Config", |world| say(world, setup, Kind::Config));
             if rules.bent(Bend::CreatorGoesOn) {
                 steps.may(
                     true,
@@ -292,6 +304,7 @@ fn act<V: Rules>(steps: &mut Steps<'_, V>) {
         // Here, and not when init is at its gate: by then somebody may have started it.
         Some(CreatorState::SaveState) => {
             steps.go("writes the pid file, sends Run", |world| {
+                world.kernel.truth.mapped |= setup.user_ns;
                 if rules.bent(Bend::RecordAtReady) {
                     world.kernel.record = Disk::WithInit;
                 }

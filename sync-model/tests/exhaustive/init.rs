@@ -20,6 +20,7 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
     let (world, setup) = (steps.world, steps.setup);
     let frozen = world.kernel.frozen;
     match world.kernel.init {
+        Life::PreExec if !frozen && setup.user_ns => in_user_namespace(steps),
         Life::PreExec if !frozen => steps.go(
             "executes itself: its copies of the creator's descriptors close",
             |world| {
@@ -41,6 +42,30 @@ pub fn steps<V: Rules>(steps: &mut Steps<'_, V>) {
             );
         }
         _ => {}
+    }
+}
+
+/// Before its exec, with the creator's memory: it lets go of all that is not its own, and takes the first word for the news
+/// that its maps are written.
+fn in_user_namespace<V: Rules>(steps: &mut Steps<'_, V>) {
+    let wire = &steps.world.kernel.wire;
+    if wire.outer & INIT != 0 {
+        steps.go("closes what is not its own", |world| {
+            world.kernel.lock &= !INIT;
+            world.kernel.wire.outer &= !INIT;
+        });
+    } else if !wire.down.is_empty() {
+        steps.go(
+            "has its first word, becomes root, executes itself",
+            |world| {
+                world.kernel.truth.unisolated |= !world.kernel.truth.mapped;
+                world.kernel.init = Life::Init;
+            },
+        );
+    } else if wire.outer == 0 {
+        steps.go("finds its creator gone before its maps", |world| {
+            world.kernel.die(Death::Exited(1));
+        });
     }
 }
 
@@ -123,14 +148,6 @@ fn talk<V: Rules>(steps: &mut Steps<'_, V>) {
 fn act<V: Rules>(steps: &mut Steps<'_, V>) {
     let (world, setup) = (steps.world, steps.setup);
     match world.init.port.machine.state() {
-        Some(InitState::UnshareUser) => {
-            work(
-                steps,
-                "makes its user namespace, sends IdMaps",
-                Kind::IdMaps,
-                Cause::Namespaces,
-            );
-        }
         Some(InitState::MountRootfs) => {
             work(steps, "mounts, sends Hooks", Kind::Hooks, Cause::Mounts)
         }

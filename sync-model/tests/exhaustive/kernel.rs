@@ -240,6 +240,8 @@ pub struct Truth {
     pub executed_unisolated: bool,
     /// A step that isolates has failed.
     pub unisolated: bool,
+    /// The id maps of init's user namespace are written.
+    pub mapped: bool,
     /// A createRuntime or createContainer hook has failed.
     pub hook_failed: bool,
     pub executed_after_failed_hook: bool,

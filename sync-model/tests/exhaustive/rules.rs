@@ -59,6 +59,8 @@ pub enum Bend {
     DeleteUnlocked,
     /// `delete` asks again and again while it is not accepted.
     AskForEver,
+    /// The id maps are written after the first word, when init is at work already.
+    MapsLate,
     /// The creator reports its own failed call, although init failed first.
     OwnCauseFirst,
     /// The creator forgets the cgroup when it fails.

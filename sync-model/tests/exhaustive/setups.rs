@@ -18,6 +18,7 @@ pub fn base<V: Rules>(rules: V) -> Setup<V> {
         detach: false,
         pid_ns: true,
         born_in_cgroup: false,
+        user_ns: false,
         room: 2,
         pieces: 0,
         log: false,
@@ -43,9 +44,7 @@ pub fn run<V: Rules>(rules: V) -> Setup<V> {
 
 /// Those of the ordinary test.
 pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
-    let every = Features::USER_NS
-        .with(Features::HOOKS)
-        .with(Features::SECCOMP_FD);
+    let every = Features::HOOKS.with(Features::SECCOMP_FD);
     let on_wire = Features::START_ON_WIRE;
     vec![
         base(rules),
@@ -61,6 +60,7 @@ pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
         Setup {
             name: "create with id maps, hooks, seccomp agent; start",
             features: every,
+            user_ns: true,
             ..base(rules)
         },
         Setup {
@@ -116,7 +116,8 @@ pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
         },
         Setup {
             name: "create with id maps and hooks, errors larger than the wire, a stopped log reader",
-            features: Features::USER_NS.with(Features::HOOKS),
+            features: Features::HOOKS,
+            user_ns: true,
             clients: vec![Start, Janitor],
             room: 1,
             pieces: 3,
@@ -134,6 +135,7 @@ pub fn all<V: Rules>(rules: V) -> Vec<Setup<V>> {
         run(rules),
         Setup {
             name: "run with id maps, hooks, seccomp agent",
+            user_ns: true,
             features: every.with(on_wire),
             ..run(rules)
         },
