@@ -21,6 +21,7 @@ mod idmapped;
 mod join;
 mod labels;
 mod lifecycle;
+mod limits;
 mod matrix;
 mod mount_options;
 mod mounts;

@@ -5,6 +5,9 @@ use super::error::{Error, Result};
 use super::{LoadOptions, capability, env};
 use crate::plan::{Capabilities, ProcessPlan, Rlimit};
 
+/// linux/limits.h: `NGROUPS_MAX`.
+const MAX_GROUPS: usize = 65536;
+
 /// What every process must have; runc's words, in its order.
 pub(super) fn check(process: &Process<'_>) -> Result<()> {
     let cwd = process.cwd.as_deref().unwrap_or("");
@@ -51,6 +54,22 @@ pub(super) fn plan(
             ));
         }
     }
+    let groups = user.additional_gids.unwrap_or_default();
+    if groups.len() > MAX_GROUPS {
+        return Err(Error::invalid(
+            "process.user.additionalGids",
+            format!(
+                "{} groups, the kernel takes at most {MAX_GROUPS}",
+                groups.len()
+            ),
+        ));
+    }
+    if let Some(index) = groups.iter().position(|gid| *gid == u32::MAX) {
+        return Err(Error::invalid(
+            format!("process.user.additionalGids[{index}]"),
+            "4294967295 is not an id",
+        ));
+    }
     if let Some(adj) = process.oom_score_adj
         && !(-1000..=1000).contains(&adj)
     {
@@ -68,7 +87,7 @@ pub(super) fn plan(
         cwd: process.cwd.map(|cwd| cwd.into_string()).unwrap_or_default(),
         uid: user.uid.unwrap_or(0),
         gid: user.gid.unwrap_or(0),
-        additional_gids: user.additional_gids.unwrap_or_default(),
+        additional_gids: groups,
         umask,
         capabilities: process.capabilities.map(|sets| {
             let mut unknown = Vec::new();
