@@ -4,7 +4,7 @@ use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use libseccomp::{ScmpNotifReq, ScmpNotifResp, ScmpNotifRespFlags, ScmpSyscall};
@@ -67,16 +67,7 @@ impl Agent {
 
     /// A connection, if there is room for one more that waits to be accepted.
     pub fn try_connect(&self) -> Option<OwnedFd> {
-        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .expect("socket");
-        let address = SocketAddrUnix::new(self.path()).expect("a path");
-        match rustix::net::connect(&socket, &address) {
-            Ok(()) => Some(socket),
-            Err(rustix::io::Errno::AGAIN) => None,
-            Err(e) => panic!("connect: {e}"),
-        }
+        try_connect(&self.path())
     }
 
     /// Accepts everybody and reads nothing, until what is returned is called.
@@ -121,6 +112,20 @@ impl Agent {
             }
             Served { state, asked }
         })
+    }
+}
+
+/// A connection to this socket, if there is room for one more that waits to be accepted.
+pub fn try_connect(path: &Path) -> Option<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+        .expect("socket");
+    let address = SocketAddrUnix::new(path).expect("a path");
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) => Some(socket),
+        Err(rustix::io::Errno::AGAIN) => None,
+        Err(e) => panic!("connect: {e}"),
     }
 }
 

@@ -19,7 +19,7 @@ mod runtime;
 mod tempdir;
 pub mod tracer;
 
-pub use agent::{Agent, Answer, receive, receive_fd};
+pub use agent::{Agent, Answer, receive, receive_fd, try_connect};
 pub use bundle::{APPLETS, Bundle, find_busybox};
 pub use config::Config;
 pub use container::Container;

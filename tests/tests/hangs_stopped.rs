@@ -38,7 +38,7 @@ fn start_of_a_stopped_init() {
     c.create().ok();
     let init = c.pid();
     stop(init);
-    within(BOUND, || c.start()).refused("container init does not answer");
+    within(BOUND, || c.start()).refused("container init does not answer: it is stopped");
     assert_eq!(c.status(), "created");
     signal(init, Signal::CONT);
     // It hears everybody in turn: who comes after has been heard after.
@@ -186,4 +186,27 @@ fn delete_of_a_container_whose_creator_is_stopped() {
         assert_eq!(creator.end(&c).code, 137, "{during}");
         c.nothing_left();
     }
+}
+
+/// More have come than may wait to be accepted: who comes then is not kept waiting for room.
+#[test]
+fn a_crowd_at_the_gate_of_a_stopped_init() {
+    need_root!();
+    if !ours_alone("1.1.5 has a fifo there") {
+        return;
+    }
+    let c = Container::sleeping();
+    c.create().ok();
+    stop(c.pid());
+    let gate = c.runtime.root().join(&c.id).join("gate.sock");
+    let mut crowd = Vec::new();
+    while let Some(one) = integration::try_connect(&gate) {
+        crowd.push(one);
+    }
+    within(BOUND, || c.start()).refused("container init does not answer: it is stopped");
+    within(BOUND, || c.delete()).refused("container init does not answer: it is stopped");
+    signal(c.pid(), Signal::CONT);
+    // With all of them still there.
+    within(2, || c.start()).ok();
+    drop(crowd);
 }
