@@ -262,23 +262,32 @@ impl<T: Transport, S: States, O: Observer, V: Variation> Driver<T, S, O, V> {
     /// [`Error::Transport`].
     pub fn flush(&mut self) -> Result<bool, Error<T::Error>> {
         let mut written = 0;
-        while written < self.out.len() && !self.deaf {
+        let done = self.write(&mut written);
+        // What is written must not be written again, also when a call fails in the middle: the error that is said then follows it.
+        match done {
+            Ok(()) => self.out.clear(),
+            Err(_) => drop(self.out.drain(..written)),
+        }
+        done.map(|()| !self.deaf)
+    }
+
+    fn write(&mut self, written: &mut usize) -> Result<(), Error<T::Error>> {
+        while *written < self.out.len() && !self.deaf {
             match self
                 .transport
-                .send(&self.out[written..])
+                .send(&self.out[*written..])
                 .map_err(Error::Transport)?
             {
                 Sent::PeerGone => self.deaf = true,
                 Sent::Bytes(count) => {
-                    written += count;
-                    if written < self.out.len() {
+                    *written += count;
+                    if *written < self.out.len() {
                         self.wait(true)?;
                     }
                 }
             }
         }
-        self.out.clear();
-        Ok(!self.deaf)
+        Ok(())
     }
 
     /// The next message, or the end. Writes what is queued before it waits; a message that is there already is given

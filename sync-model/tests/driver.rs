@@ -367,3 +367,64 @@ fn what_came_before_the_end_is_heard_before_it() {
         Received::Ended(Outcome::Failed(cause))
     );
 }
+
+/// A wire that takes three bytes a write, whose wait for more room fails once; what is written is kept.
+struct Failing {
+    written: Rc<RefCell<Vec<u8>>>,
+    room: usize,
+    fails: bool,
+}
+
+impl Transport for Failing {
+    type Error = WouldBlock;
+
+    fn send(&mut self, bytes: &[u8]) -> Result<Sent, WouldBlock> {
+        let count = bytes.len().min(self.room);
+        self.room = if count == 3 { 0 } else { usize::MAX };
+        self.written.borrow_mut().extend_from_slice(&bytes[..count]);
+        Ok(Sent::Bytes(count))
+    }
+
+    fn recv(&mut self, _: &mut [u8], or_writable: bool) -> Result<Recv, WouldBlock> {
+        assert!(or_writable);
+        if std::mem::take(&mut self.fails) {
+            return Err(WouldBlock);
+        }
+        Ok(Recv::Writable)
+    }
+
+    fn fate(&mut self) -> Result<Fate, WouldBlock> {
+        Ok(Fate::Unknown)
+    }
+}
+
+/// Half a message is written when a call fails: the error that is said for it comes behind the other half.
+#[test]
+fn a_failure_in_the_middle_of_a_message_does_not_break_the_stream() {
+    let written = Rc::new(RefCell::new(Vec::new()));
+    let wire = Failing {
+        written: Rc::clone(&written),
+        room: 3,
+        fails: true,
+    };
+    let mut init = Driver::new(wire, sync_model::Init::new(), ());
+    let line = Message::Log(sync_model::LogLine {
+        level: Level::Warn,
+        message: "half of it".to_owned(),
+    });
+    init.send(&line).unwrap();
+    assert!(init.flush().is_err());
+    assert_eq!(written.borrow().len(), 3);
+    let cause = WireError {
+        step: Step::Handshake,
+        errno: 5,
+        path: String::new(),
+        message: "the wire".to_owned(),
+    };
+    assert!(init.fail(cause.clone()).unwrap());
+    let mut decoder = sync_model::frame::Decoder::new();
+    decoder.push(&written.borrow());
+    assert_eq!(decoder.next_message(), Ok(Some(line)));
+    assert_eq!(decoder.next_message(), Ok(Some(Message::Error(cause))));
+    assert_eq!(decoder.pending(), 0);
+}

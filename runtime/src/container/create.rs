@@ -260,6 +260,13 @@ impl<'a> Making<'a> {
         let wire = Wire::to_init(wire, Peer::new(pid, pidfd));
         let mut creator = Creator::new(wire, self.explain.take());
         let done = self.converse(&mut creator, pid, listener, has_console, and_start);
+        let done = match done {
+            // What follows from it must not be told instead of it.
+            Err(error) if !matches!(error, Error::Process(_)) => {
+                Err(creator.earlier_cause().map_or(error, Error::from))
+            }
+            done => done,
+        };
         if let Some(explain) = creator.watch() {
             let outcome = match &done {
                 Ok(()) if and_start => "the program is executed".to_owned(),

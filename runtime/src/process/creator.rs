@@ -285,6 +285,24 @@ impl<O: Watch> Creator<O> {
         }
     }
 
+    /// A call of this side has failed. What init has said, or has died of, before that: then this is the real cause (S6).
+    /// Waits for nothing.
+    pub fn earlier_cause(&mut self) -> Option<Error> {
+        self.driver.transport().set_patience(0);
+        let outcome = match self.driver.last_words(|line| log(&line)) {
+            Ok(outcome) => outcome,
+            // It lives, but its words may be here.
+            Err(_) => match self.driver.receive() {
+                Ok(Received::Ended(outcome)) => outcome,
+                _ => return None,
+            },
+        };
+        match self.failed(outcome) {
+            error @ (Error::Init { .. } | Error::Died { .. } | Error::Unsaid { .. }) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Init, whatever became of it.
     pub fn peer(&mut self) -> Option<&mut Peer> {
         self.driver.transport().peer()
@@ -366,4 +384,88 @@ pub fn log(line: &LogLine) {
         Level::Trace => tracing::Level::TRACE,
     };
     crate::log::line(level, &line.message);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::process::{Child, Command, Stdio};
+
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use sync_model::frame::encode;
+    use sync_model::{Step, WireError};
+
+    use super::*;
+
+    /// A creator whose init is `child`, and init's end of the wire.
+    fn creator(child: &Child) -> (Creator<()>, OwnedFd) {
+        let (ours, theirs) = socketpair(
+            AddressFamily::Unix,
+            SockType::Stream,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .unwrap();
+        let pid = child.id().cast_signed();
+        let peer = Peer::new(pid, sys::pidfd::open(pid).unwrap());
+        let mut creator = Creator::new(Wire::to_init(ours, peer), ());
+        creator.begin(Features::NONE, Level::Info, vec![1]).unwrap();
+        (creator, theirs)
+    }
+
+    fn child(program: &str) -> Child {
+        let mut command = Command::new(program);
+        command.arg("100").stdin(Stdio::null()).spawn().unwrap()
+    }
+
+    /// S6: of this side's failed call and init's end, the one that was first is the cause.
+    #[test]
+    fn what_init_died_of_before_is_the_cause() {
+        let mut init = child("false");
+        let (mut creator, theirs) = creator(&init);
+        drop(theirs);
+        assert!(creator.peer().unwrap().is_dead(250).unwrap());
+        let cause = creator.earlier_cause().unwrap();
+        assert!(
+            matches!(
+                cause,
+                Error::Died {
+                    death: Death::Exited(1),
+                    ..
+                }
+            ),
+            "{cause:?}"
+        );
+        init.wait().unwrap();
+    }
+
+    #[test]
+    fn what_init_said_before_is_the_cause() {
+        let mut init = child("sleep");
+        let (mut creator, theirs) = creator(&init);
+        let error = WireError {
+            step: Step::Mounts,
+            errno: libc::ENOENT,
+            path: "/m".to_owned(),
+            message: "no mount".to_owned(),
+        };
+        let mut frame = Vec::new();
+        encode(&Message::Error(error), &mut frame).unwrap();
+        nix::unistd::write(&theirs, &frame).unwrap();
+        let cause = creator.earlier_cause().unwrap();
+        assert_eq!(cause.to_string(), "error during container init: no mount");
+        init.kill().unwrap();
+        init.wait().unwrap();
+    }
+
+    #[test]
+    fn an_init_that_lives_and_says_nothing_is_no_cause_and_is_not_waited_for() {
+        let mut init = child("sleep");
+        let (mut creator, theirs) = creator(&init);
+        assert!(creator.earlier_cause().is_none());
+        assert!(theirs.as_raw_fd() >= 0);
+        init.kill().unwrap();
+        init.wait().unwrap();
+    }
 }
