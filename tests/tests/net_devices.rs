@@ -1,6 +1,7 @@
 //! `linux.netDevices`: devices of the caller's network namespace become the container's. Each test has a host of its own:
 //! a new network namespace.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -43,6 +44,7 @@ fn run(c: &Container, before: &str, after: &str) -> Output {
         .args(["-n", "sh", "-c", &script])
         .arg(plain.get_program())
         .args(plain.get_args())
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(log(&out))
         .stderr(log(&err));

@@ -1,6 +1,7 @@
 //! `--preserve-fds`: descriptors of the caller for the program, and no others.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -21,6 +22,7 @@ fn redirected(c: &Container, redirections: &str, command: &str, options: &[&str]
         .arg(format!("exec \"$0\" \"$@\" {redirections}"))
         .arg(plain.get_program())
         .args(plain.get_args())
+        .process_group(0)
         .stdin(std::process::Stdio::null())
         .stdout(log(&out))
         .stderr(log(&err));

@@ -1,6 +1,7 @@
 //! Id maps that the caller itself may not write: the tools of uidmap(1), and one's own group alone.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use integration::{Container, Output, is_ours, need_root, skip, this_test};
@@ -22,6 +23,7 @@ fn run_without(c: &Container, lacking: &str, path: &str) -> Output {
         ])
         .arg(plain.get_program())
         .args(plain.get_args())
+        .process_group(0)
         .env("PATH", format!("{path}:/usr/sbin:/usr/bin:/sbin:/bin"))
         .stdin(std::process::Stdio::null())
         .stdout(log(&out))
