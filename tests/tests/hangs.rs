@@ -224,7 +224,7 @@ impl Drop for PipePages {
 fn pipe_user_pages_soft() {
     need_root!();
     let c = super::userns::mapped(|g| {
-        let much = json!({"path": "/bin/sh", "args": ["sh", "-c", "head -c 300000 /dev/zero; read x; head -c 300000 /dev/zero >&2"]});
+        let much = json!({"path": "/bin/sh", "args": ["sh", "-c", "head -c 300000 /dev/zero; cat >/dev/null; head -c 300000 /dev/zero >&2"]});
         g.set("/annotations", json!({"large": "x".repeat(1 << 20)}))
             .push("/hooks/createContainer", much.clone())
             .push("/hooks/createRuntime", much)
