@@ -58,7 +58,11 @@ fn both_sides_are_in_the_tables_words() {
         .collect();
     assert_eq!(
         seen[0],
-        (Kind::Bootstrap, Side::Creator, "waits for its first orders")
+        (
+            Kind::Bootstrap,
+            Side::Creator,
+            "waits for its first orders, and with them for its id maps"
+        )
     );
     assert_eq!(seen[2].0, Kind::Ready);
     assert_eq!(seen[2].1, Side::Init);

@@ -188,7 +188,7 @@ solo! {
             assert_eq!((field("Groups").as_str(), field("Uid").as_str()), ("", "0 0 0 0"));
             plan.additional_gids = vec![1];
             let error = creds::switch(&plan, &start, false).unwrap_err().to_string();
-            assert_eq!(error, "unable to setup user: setgroups: operation not permitted");
+            assert_eq!(error, "unable to setup user: setgroups: operation not permitted (denied in this user namespace: no additionalGids)");
         });
     }
 }
