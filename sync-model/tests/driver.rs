@@ -428,3 +428,133 @@ fn a_failure_in_the_middle_of_a_message_does_not_break_the_stream() {
     assert_eq!(decoder.next_message(), Ok(Some(Message::Error(cause))));
     assert_eq!(decoder.pending(), 0);
 }
+
+/// A wire that is full until something was received, and on which nothing comes after that.
+struct Answering(Option<Vec<u8>>);
+
+impl Transport for Answering {
+    type Error = WouldBlock;
+
+    fn send(&mut self, bytes: &[u8]) -> Result<Sent, WouldBlock> {
+        Ok(Sent::Bytes(if self.0.is_some() { 0 } else { bytes.len() }))
+    }
+
+    fn recv(&mut self, buffer: &mut [u8], _: bool) -> Result<Recv, WouldBlock> {
+        let Some(bytes) = self.0.take() else {
+            panic!("waits although the answer is there");
+        };
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(Recv::Bytes(bytes.len()))
+    }
+
+    fn fate(&mut self) -> Result<Fate, WouldBlock> {
+        Ok(Fate::Unknown)
+    }
+}
+
+/// L1: what came while this side wrote is given without waiting for more.
+#[test]
+fn what_came_while_writing_is_not_waited_for() {
+    let mut bytes = Vec::new();
+    sync_model::frame::encode(&Message::Ready, &mut bytes).unwrap();
+    let mut creator = Driver::new(Answering(Some(bytes)), Creator::new(), ());
+    creator.send(&bootstrap(Features::NONE)).unwrap();
+    creator.send(&Message::Config(vec![1])).unwrap();
+    assert_eq!(
+        creator.receive().unwrap(),
+        Received::Message(Message::Ready)
+    );
+}
+
+/// S7: a peer that broke the table once is not listened to again.
+#[test]
+fn a_violation_is_the_end() {
+    let mut bytes = Vec::new();
+    for message in [Message::AtGate, Message::Ready] {
+        sync_model::frame::encode(&message, &mut bytes).unwrap();
+    }
+    let mut creator = Driver::new(Answering(Some(bytes)), Creator::new(), ());
+    creator.send(&bootstrap(Features::NONE)).unwrap();
+    creator.send(&Message::Config(vec![1])).unwrap();
+    let Err(Error::Violation(violation)) = creator.receive() else {
+        panic!("AtGate before Ready");
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            creator.receive().unwrap(),
+            Received::Ended(Outcome::Violated(violation))
+        );
+    }
+}
+
+/// After the end of the wire nothing is said or heard any more, before and after the peer's fate is known.
+#[test]
+fn nothing_passes_after_the_end_of_the_wire() {
+    let machine = Creator::new().on_eof();
+    assert!(machine.clone().send(&bootstrap(Features::NONE)).is_err());
+    let ended = machine.on_fate(Fate::Unknown);
+    assert!(ended.send(&bootstrap(Features::NONE)).is_err());
+    let machine = sync_model::Init::new().on_eof();
+    assert!(machine.clone().receive(&bootstrap(Features::NONE)).is_err());
+    assert!(
+        machine
+            .on_fate(Fate::Unknown)
+            .receive(&bootstrap(Features::NONE))
+            .is_err()
+    );
+}
+
+/// A wire that takes everything, on which these pieces come and then the end.
+struct Saying(VecDeque<Vec<u8>>);
+
+impl Transport for Saying {
+    type Error = WouldBlock;
+
+    fn send(&mut self, bytes: &[u8]) -> Result<Sent, WouldBlock> {
+        Ok(Sent::Bytes(bytes.len()))
+    }
+
+    fn recv(&mut self, buffer: &mut [u8], _: bool) -> Result<Recv, WouldBlock> {
+        let Some(bytes) = self.0.pop_front() else {
+            return Ok(Recv::Eof);
+        };
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(Recv::Bytes(bytes.len()))
+    }
+
+    fn fate(&mut self) -> Result<Fate, WouldBlock> {
+        Ok(Fate::Died(Death::Exited(1)))
+    }
+}
+
+/// S6: init ends while its creator runs hooks. Its last words come in pieces; without words it is its death.
+#[test]
+fn the_last_words_are_heard_while_it_is_not_the_peers_turn() {
+    let cause = WireError {
+        step: Step::Mounts,
+        errno: 22,
+        path: String::new(),
+        message: "mount".to_owned(),
+    };
+    let mut hooks = Vec::new();
+    sync_model::frame::encode(&Message::Hooks, &mut hooks).unwrap();
+    let mut words = Vec::new();
+    sync_model::frame::encode(&Message::Error(cause.clone()), &mut words).unwrap();
+    let late = words.split_off(9);
+    for pieces in [vec![words, late], vec![]] {
+        let said = !pieces.is_empty();
+        let wire = Saying([vec![hooks.clone()], pieces].concat().into());
+        let mut creator = Driver::new(wire, Creator::new(), ());
+        creator.send(&bootstrap(Features::HOOKS)).unwrap();
+        creator.send(&Message::Config(vec![1])).unwrap();
+        assert_eq!(
+            creator.receive().unwrap(),
+            Received::Message(Message::Hooks)
+        );
+        match creator.last_words(|_| {}).unwrap() {
+            Outcome::Failed(error) => assert!(said && error == cause),
+            Outcome::PeerDied { death, .. } => assert!(!said && death == Death::Exited(1)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
