@@ -459,6 +459,28 @@ mod tests {
         init.wait().unwrap();
     }
 
+    /// runc puts its words before the cause only until it has let init go on.
+    #[test]
+    fn after_run_the_cause_stands_alone() {
+        let mut init = child("sleep");
+        let (mut creator, theirs) = creator(&init);
+        let error = WireError {
+            step: Step::User,
+            errno: libc::EPERM,
+            path: String::new(),
+            message: "no user".to_owned(),
+        };
+        let mut frames = Vec::new();
+        encode(&Message::Ready, &mut frames).unwrap();
+        encode(&Message::Error(error), &mut frames).unwrap();
+        nix::unistd::write(&theirs, &frames).unwrap();
+        creator.wait_ready().unwrap();
+        let cause = creator.run(Vec::new(), None, false).unwrap_err();
+        assert_eq!(cause.to_string(), "no user");
+        init.kill().unwrap();
+        init.wait().unwrap();
+    }
+
     #[test]
     fn an_init_that_lives_and_says_nothing_is_no_cause_and_is_not_waited_for() {
         let mut init = child("sleep");
