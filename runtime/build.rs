@@ -1,5 +1,7 @@
 //! Decides whether the program may start itself (`src/sys/start.rs`): that takes functions of the C library that are
 //! no interface, so only with the releases it was checked against. With any other, the C library starts it.
+//!
+//! And gives the linker the order of the code, `text.ld`.
 
 use std::env::var;
 use std::process::Command;
@@ -9,6 +11,9 @@ const CHECKED: [&str; 1] = ["2.36"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=text.ld");
+    let root = var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{root}/text.ld");
     println!("cargo::rustc-check-cfg=cfg(own_start)");
     if may_start_itself() {
         println!("cargo::rustc-cfg=own_start");
