@@ -1,6 +1,9 @@
 //! cgroups: where a container is put, its limits, its device rules.
 
+use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use integration::{Container, cgroup_dirs, cgroups_named, need_root, skip};
 use serde_json::{Value, json};
@@ -297,5 +300,32 @@ fn cgroups_below_the_containers_are_removed_with_it() {
         std::fs::create_dir_all(dir.join("inner/most")).unwrap();
     }
     c.call(&["delete", "--force"]).ok();
+    c.nothing_left();
+}
+
+/// A v1 controller that somebody has mounted in a place of their own is listed in /proc/self/cgroup, and changes nothing: what is
+/// mounted on /sys/fs/cgroup is the layout, as for runc.
+#[test]
+fn v2_beside_v1_controllers_that_are_not_mounted_there() {
+    need_root!();
+    let c = Container::unsaved().with_config(|g| {
+        g.sh("cat /proc/self/cgroup; exec cat /sys/fs/cgroup/cgroup.type");
+    });
+    let args = ["run", "--bundle", c.bundle.path().to_str().unwrap(), &c.id];
+    let (inner, out, err) = c.runtime.command(&args);
+    let append = |p: &std::path::Path| File::options().append(true).open(p).unwrap();
+    let mut command = Command::new("unshare");
+    let mounts = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup";
+    command
+        .args(["--mount", "--propagation", "private", "sh", "-c"])
+        .arg(format!("{mounts} && exec \"$0\" \"$@\""))
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .stdin(std::process::Stdio::null())
+        .stdout(append(&out))
+        .stderr(append(&err))
+        .process_group(0);
+    let out = c.runtime.finish(command, &args, out, err).ok();
+    assert_eq!(out.lines().last().copied(), Some("domain"), "{out}");
     c.nothing_left();
 }

@@ -74,26 +74,15 @@ impl Layout {
         let mut files = Batch::with_capacity(2);
         let mut hierarchies = managed_memberships(&mut files)?;
         // Where there is nothing but v2, what is mounted decides: a v1 host without controllers looks the same.
-        if hierarchies.iter().all(|one| one.controllers.is_empty())
-            && statfs(ROOT)
-                .map_err(|errno| sys::Error::new("statfs", ROOT, errno))?
-                .filesystem_type()
-                == CGROUP2_SUPER_MAGIC
-        {
-            return Ok(Self {
-                mode: Mode::V2,
-                hierarchies: vec![Hierarchy {
-                    controllers: String::new(),
-                    mount_point: ROOT.to_owned(),
-                    mount_root: "/".to_owned(),
-                    own: String::new(),
-                }],
-            });
+        if hierarchies.iter().all(|one| one.controllers.is_empty()) && is_v2(ROOT)? {
+            return Ok(Self::v2());
         }
         locate(&mut hierarchies, &mut files)?;
         hierarchies.retain(|one| !one.mount_point.is_empty());
         let v2 = hierarchies.iter().any(|one| one.controllers.is_empty());
         match hierarchies.len() {
+            // Somebody uses a v1 controller in a place of their own: it is listed, and not for containers.
+            0 if is_v2(ROOT)? => Ok(Self::v2()),
             0 => Err(Error::NotMounted),
             // A tmpfs with nothing but a v2 hierarchy below it has no device controller, no freezer: not hybrid.
             1 if v2 => Err(Error::NotMounted),
@@ -103,6 +92,24 @@ impl Layout {
             }),
         }
     }
+
+    fn v2() -> Self {
+        Self {
+            mode: Mode::V2,
+            hierarchies: vec![Hierarchy {
+                controllers: String::new(),
+                mount_point: ROOT.to_owned(),
+                mount_root: "/".to_owned(),
+                own: String::new(),
+            }],
+        }
+    }
+}
+
+/// Is a v2 hierarchy mounted there?
+fn is_v2(path: &str) -> Result<bool> {
+    let there = statfs(path).map_err(|errno| sys::Error::new("statfs", path, errno))?;
+    Ok(there.filesystem_type() == CGROUP2_SUPER_MAGIC)
 }
 
 /// The group of this process on v2.
