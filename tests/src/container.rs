@@ -184,10 +184,22 @@ impl Container {
         wait_gone(pid)
     }
 
+    /// The file that is the container's standard output.
+    pub fn output_path(&self) -> PathBuf {
+        self.output.borrow().clone().expect("nothing was run")
+    }
+
     /// What the container has written to standard output so far.
     pub fn output(&self) -> String {
-        let path = self.output.borrow().clone().expect("nothing was run");
-        String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&std::fs::read(self.output_path()).unwrap_or_default()).into_owned()
+    }
+
+    /// Reaps the inits that have ended, and forgets them: their numbers may become others'.
+    pub fn collect(&self) {
+        self.pids.borrow_mut().retain(|pid| {
+            let _ = host::reap(*pid);
+            host::alive(*pid)
+        });
     }
 
     /// Is there anything in the state directory?
@@ -208,11 +220,15 @@ impl Container {
             .into_iter()
             .map(|e| format!("state directory entry {e}"))
             .collect();
-        found.extend(
-            pids_of_cgroup(&self.id)
-                .into_iter()
-                .map(|p| format!("process {p} in its cgroup")),
-        );
+        let cgroups = cgroups_named(&self.id);
+        // A cgroup with a living process cannot be removed.
+        if !cgroups.is_empty() {
+            found.extend(
+                pids_of_cgroup(&self.id)
+                    .into_iter()
+                    .map(|p| format!("process {p} in its cgroup")),
+            );
+        }
         found.extend(
             self.pids
                 .borrow()
@@ -221,7 +237,7 @@ impl Container {
                 .map(|p| format!("init process {p}")),
         );
         found.extend(
-            cgroups_named(&self.id)
+            cgroups
                 .into_iter()
                 .map(|c| format!("cgroup {}", c.display())),
         );

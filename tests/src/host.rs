@@ -97,6 +97,11 @@ pub fn signal(n: u32, signal: Signal) {
     rustix::process::kill_process(pid(n), signal).unwrap_or_else(|e| panic!("kill {n}: {e}"));
 }
 
+/// SIGKILL to a process that may be gone.
+pub fn kill(n: u32) {
+    let _ = rustix::process::kill_process(pid(n), Signal::KILL);
+}
+
 /// SIGKILL to the process group that a runtime command leads.
 pub fn signal_group(leader: u32) {
     let _ = rustix::process::kill_process_group(pid(leader), Signal::KILL);

@@ -24,7 +24,7 @@ pub use bundle::{APPLETS, Bundle, find_busybox};
 pub use config::Config;
 pub use container::Container;
 pub use host::{
-    Fifo, HANG, alive, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, is_root,
+    Fifo, HANG, alive, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, is_root, kill,
     mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, readable, reap, signal, wait_gone,
     wait_until,
 };

@@ -125,6 +125,30 @@ impl Runtime {
         (command, out, err)
     }
 
+    /// What a command says that cannot hang: without files, and with nobody who watches.
+    pub fn ask(&self, args: &[&str]) -> String {
+        let out = Command::new(&self.binary)
+            .arg("--root")
+            .arg(&self.root)
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .unwrap_or_else(|e| panic!("{:?}: {e}", self.binary));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    /// Removes the files of the commands that have ended.
+    pub fn forget_files(&self) {
+        for entry in std::fs::read_dir(&self.files)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+
     /// Runs to the end. A command that takes longer than [`HANG`] is killed, and the test fails with what it waited in.
     pub fn run(&self, args: &[&str]) -> Output {
         let (command, out, err) = self.command(args);

@@ -3,11 +3,12 @@
 //!
 //! Processes are known by the order of their birth: 0 is the command, for `run` and `create` 1 is init. A call is known by its name and
 //! how many of that name the process has made, so that a loop which turns once more does not shift all that follows.
+//!
+//! A traced init differs from one that is not in one thing: the kernel spares the first process of a pid namespace its own
+//! fatal faults while it is traced ([`Tracer::let_go`]).
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub const LIMIT: Duration = Duration::from_secs(5);
 const WAIT: u32 = 0x4000_0000 | 0x2000_0000;
 /// `PTRACE_EVENT_EXEC`
 const EVENT_EXEC: i32 = 4;
+/// `PTRACE_EVENT_EXIT`
+const EVENT_EXIT: i32 = 6;
 /// `PTRACE_EVENT_STOP`
 const EVENT_STOP: i32 = 128;
 
@@ -34,6 +37,17 @@ pub enum Action {
     Kill,
     /// This errno.
     Errno(i32),
+}
+
+impl Action {
+    /// Can the kernel do this? A signal handler's return has no error, and brk(2) one alone.
+    pub fn is_possible(self, call: &Call) -> bool {
+        match call.name.as_str() {
+            "rt_sigreturn" => self == Self::Kill,
+            "brk" => matches!(self, Self::Kill | Self::Errno(libc::ENOMEM)),
+            _ => true,
+        }
+    }
 }
 
 /// A system call of a process.
@@ -47,13 +61,32 @@ pub struct Call {
     pub nth: u32,
 }
 
+/// What is traced, and how far.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// Its standard streams.
+    pub stdio: [Stdio; 3],
+    /// End of the path of the container's program: its execution is counted.
+    pub program: &'a str,
+    /// End of the path of programs that are left alone: hooks.
+    pub others: &'a str,
+    /// A process to follow from the start, as number 1.
+    pub also: Option<u32>,
+    /// What is broken.
+    pub fault: Option<(&'a Call, Action)>,
+    /// Take down what passes; without it nobody is stopped at calls once the fault is over.
+    pub record: bool,
+}
+
 /// What a traced command did.
 #[derive(Debug, Default)]
 pub struct Trace {
     /// Exit code of the command, or 128 + signal.
     pub code: i32,
-    /// It did not end within [`LIMIT`].
-    pub hung: bool,
+    /// It did not end within [`LIMIT`]: its processes then, and what they waited for.
+    pub hung: Option<String>,
     /// The call that was to be broken was made.
     pub fired: bool,
     /// Every call, up to the container's program.
@@ -79,8 +112,7 @@ struct Tracer<'a> {
     processes: HashMap<i32, usize>,
     counts: HashMap<(usize, i64), u32>,
     names: HashMap<i64, String>,
-    fault: Option<(&'a Call, Action)>,
-    program: &'a Path,
+    task: Task<'a>,
     booted: bool,
     leaving: bool,
     trace: Trace,
@@ -88,20 +120,17 @@ struct Tracer<'a> {
     alive: Arc<Mutex<Vec<i32>>>,
 }
 
-/// Runs `command` with these files as standard streams and breaks `fault`. `program`: end of the path of the container's program;
-/// `also`: a process to follow from the start, as number 1.
-pub fn trace(
-    command: &Command,
-    [stdin, stdout, stderr]: [Stdio; 3],
-    program: &Path,
-    also: Option<u32>,
-    fault: Option<(&Call, Action)>,
-) -> Trace {
+/// Runs the task's command to its end and breaks its fault.
+pub fn trace(mut task: Task<'_>) -> Trace {
+    let [stdin, stdout, stderr] = std::mem::replace(
+        &mut task.stdio,
+        [Stdio::null(), Stdio::null(), Stdio::null()],
+    );
     // Stops itself: a process cannot ask to be traced between fork and execve without unsafe code.
     let mut child = Command::new(crate::find_busybox())
         .args(["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"])
-        .arg(command.get_program())
-        .args(command.get_args())
+        .arg(task.command.get_program())
+        .args(task.command.get_args())
         .stdin(stdin)
         .stdout(stdout)
         .stderr(stderr)
@@ -116,8 +145,7 @@ pub fn trace(
         processes: HashMap::new(),
         counts: HashMap::new(),
         names: HashMap::new(),
-        fault,
-        program,
+        task,
         booted: false,
         leaving: false,
         trace: Trace::default(),
@@ -131,24 +159,25 @@ pub fn trace(
         | Options::PTRACE_O_TRACEEXEC;
     tracer.meet(first);
     ptrace::seize(Pid::from_raw(first), options | Options::PTRACE_O_EXITKILL).expect("seize");
-    if let Some(other) = also {
+    if let Some(other) = tracer.task.also {
         tracer.meet(other.cast_signed());
         let other = Pid::from_raw(other.cast_signed());
-        ptrace::seize(other, options).expect("seize init");
+        // Its parent is this process, and a tracer that collects it would be a parent in a hurry: its death must tell the command
+        // what it can. So it is let go right before.
+        ptrace::seize(other, options | Options::PTRACE_O_TRACEEXIT).expect("seize init");
         ptrace::interrupt(other).expect("interrupt init");
     }
     let (done, over) = mpsc::channel::<()>();
-    let hung = Arc::new(AtomicBool::new(false));
-    let watch = std::thread::spawn({
-        let hung = Arc::clone(&hung);
-        move || {
-            if over.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-                hung.store(true, Ordering::SeqCst);
-                for pid in alive.lock().expect("no panic").iter() {
-                    let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-                }
-            }
+    let watch = std::thread::spawn(move || {
+        if over.recv_timeout(LIMIT) != Err(mpsc::RecvTimeoutError::Timeout) {
+            return None;
         }
+        let alive = alive.lock().expect("no panic").clone();
+        let seen: String = alive.iter().map(|pid| describe(*pid)).collect();
+        for pid in alive {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        Some(seen)
     });
     kill(Pid::from_raw(first), Signal::SIGCONT).expect("continue");
     while !tracer.threads.is_empty() {
@@ -161,10 +190,9 @@ pub fn trace(
         }
     }
     let _ = done.send(());
-    watch.join().expect("the watch");
+    tracer.trace.hung = watch.join().expect("the watch");
     // Reaped above: this only tells the standard library.
     let _ = child.try_wait();
-    tracer.trace.hung = hung.load(Ordering::SeqCst);
     tracer.trace.record = tracer.recorder.take();
     tracer.trace
 }
@@ -227,24 +255,31 @@ impl Tracer<'_> {
             if let Some(child) = child.filter(|child| !self.threads.contains_key(child)) {
                 self.meet(child);
             }
+        } else if event == EVENT_EXIT {
+            let status = ptrace::getevent(pid).ok();
+            let status = status.and_then(|status| i32::try_from(status).ok());
+            return self.let_go(tid, status.unwrap_or(0), None);
         } else if high == 0x85 {
             self.call(tid);
         } else if event == EVENT_EXEC {
             self.booted = true;
             let exe = std::fs::read_link(format!("/proc/{tid}/exe")).unwrap_or_default();
+            let is_program = exe.ends_with(self.task.program);
             if let Some(thread) = self.threads.get(&tid) {
-                let is_program = exe.ends_with(self.program);
                 self.recorder.executed(thread.process, tid, is_program);
             }
             // The other threads of the process are gone.
-            if exe.ends_with(self.program) {
-                self.trace.executions += 1;
+            if is_program || exe.ends_with(self.task.others) {
+                self.trace.executions += u32::from(is_program);
                 self.forget(tid);
                 let _ = ptrace::detach(pid, None);
                 return;
             }
         } else if event == 0 {
             signal = Signal::try_from(high).ok();
+            if tid != first && signal.is_some_and(is_fault) {
+                return self.let_go(tid, high, signal);
+            }
         }
         let pending = self
             .threads
@@ -255,7 +290,23 @@ impl Tracer<'_> {
             let _ = ptrace::detach(pid, signal);
             return;
         }
-        let _ = ptrace::syscall(pid, signal);
+        if self.trace.fired && !pending && !self.task.record {
+            let _ = ptrace::cont(pid, signal);
+        } else {
+            let _ = ptrace::syscall(pid, signal);
+        }
+    }
+
+    /// It goes alone from here to its death.
+    ///
+    /// One that has a fault, such as of a C library that cannot start, must: while it is traced a namespace's first process does
+    /// not die of it, but repeats it for ever (`force_sig_info_to_task`).
+    fn let_go(&mut self, tid: i32, status: i32, signal: Option<Signal>) {
+        if let Some(process) = self.processes.get(&tid) {
+            self.recorder.ended(*process, status);
+        }
+        self.forget(tid);
+        let _ = ptrace::detach(Pid::from_raw(tid), signal);
     }
 
     /// The entry to a system call, or its exit.
@@ -295,14 +346,24 @@ impl Tracer<'_> {
             name: name.clone(),
             nth: *nth,
         };
-        if let Some((wanted, action)) = self.fault
+        if let Some((wanted, action)) = self.task.fault
             && !self.trace.fired
             && *wanted == call
         {
             self.trace.fired = true;
             match action {
+                // It is a signal that the kernel may not stop for once more, on the way to its end.
+                Action::Kill if self.task.also.is_some_and(|also| also.cast_signed() == tid) => {
+                    self.trace.calls.push(call);
+                    return self.let_go(tid, libc::SIGKILL, Some(Signal::SIGKILL));
+                }
                 Action::Kill => {
                     let _ = kill(pid, Signal::SIGKILL);
+                }
+                // It has no errno: one that fails says where the break still is, as one that only asks.
+                Action::Errno(_) if call.name == "brk" => {
+                    registers.rdi = 0;
+                    let _ = ptrace::setregs(pid, registers);
                 }
                 Action::Errno(errno) => {
                     thread.answer = Some(errno);
@@ -313,4 +374,26 @@ impl Tracer<'_> {
         }
         self.trace.calls.push(call);
     }
+}
+
+fn is_fault(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE
+    )
+}
+
+/// A process, and where in the kernel it is.
+fn describe(pid: i32) -> String {
+    let read = |what: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        text.replace('\0', " ").trim().to_owned()
+    };
+    let state = crate::proc_status(pid.cast_unsigned(), "State").unwrap_or_default();
+    format!(
+        "  {pid} {} {state} wchan={} syscall={}\n",
+        read("comm"),
+        read("wchan"),
+        read("syscall")
+    )
 }

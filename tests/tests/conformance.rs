@@ -7,7 +7,7 @@ use integration::conformance::mutate::{
     Mutation, answer_first, connections, count, falsify, kinds, spread,
 };
 use integration::conformance::{Act, Judgement, Origin, Record, deviations};
-use integration::tracer::{Action, Call, Trace, trace};
+use integration::tracer::{Action, Call, Task, Trace, trace};
 use integration::{Container, is_ours, need_root, reap, skip};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -44,7 +44,15 @@ fn traced(c: &Container, command: &str, fault: Option<(&Call, Action)>) -> (Trac
         append(&out),
         append(&err),
     ];
-    let trace = trace(&started, stdio, Path::new("bin/busybox"), init, fault);
+    let trace = trace(Task {
+        command: &started,
+        stdio,
+        program: "bin/busybox",
+        others: "bin/true",
+        also: init,
+        fault,
+        record: true,
+    });
     let said = std::fs::read_to_string(err).unwrap();
     c.call(&["delete", "--force"]).ok();
     for pid in &trace.pids {

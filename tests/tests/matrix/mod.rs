@@ -2,16 +2,21 @@
 //! may hang, lie, run with less isolation than asked for, or be left over.
 //!
 //! `a_sample_of_the_matrix` is part of every run; `the_whole_matrix` is ignored by default. `MATRIX_CASE` repeats one case,
-//! `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins.
+//! `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins, `MATRIX_BUNDLE` is the only bundle.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
+mod bundle;
+mod case;
+mod table;
 
-use integration::conformance::{Judgement, deviations};
-use integration::tracer::{Action, Call, LIMIT, Trace, trace};
-use integration::{Container, alive, is_ours, need_root, skip};
-use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use integration::tracer::{Action, Call};
+use integration::{is_ours, need_root, skip};
+
+use bundle::Variation;
+use case::{Row, Seen, Verdict};
+use table::{Figures, Table};
 
 const ACTIONS: [Action; 7] = [
     Action::Kill,
@@ -25,316 +30,158 @@ const ACTIONS: [Action; 7] = [
 
 const COMMANDS: [&str; 6] = ["run", "create", "start", "kill", "delete", "delete-force"];
 
-/// Prints what of its isolation is missing; `$1` is what to do then.
-const PAYLOAD: &str = r#"
-echo START
-bad=
-t() { [ "$2" = "$3" ] || bad="$bad $1($2)"; }
-has() { case ",$(grep " $1 " /proc/self/mountinfo | tail -n 1 | cut -d ' ' -f 6)," in *,$2,*) ;; *) bad="$bad $1-not-$2";; esac; }
-field() { grep "^$1:" /proc/self/status | cut -f 2; }
-t pid $$ 1
-t ids "$(id -u):$(id -g)" 1000:1000
-t hostname "$(hostname)" matrix
-t cwd "$PWD" /tmp
-t env "$MATRIX" yes
-t nofile "$(ulimit -n)" 512
-t nnp "$(field NoNewPrivs)" 1
-t bounding "$(field CapBnd)" 0000000000000000
-t effective "$(field CapEff)" 0000000000000000
-t seccomp "$(field Seccomp)" 2
-mkdir /tmp/made 2>/dev/null && bad="$bad mkdir"
-t oom "$(cat /proc/self/oom_score_adj)" 77
-t sysctl "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" 81
-for masked in kcore keys timer_list; do [ ! -e /proc/$masked ] || [ -c /proc/$masked ] || bad="$bad $masked"; done
-[ -z "$(ls /sys/firmware)" ] || bad="$bad firmware"
-has / ro
-has /proc/sys ro
-has /proc nosuid
-has /tmp nodev
-has /tmp noexec
-has /bound ro
-has /sys ro
-for ns in pid net ipc uts mnt cgroup; do
-    eval "host=\$HOST_$ns"
-    [ "$(readlink /proc/self/ns/$ns)" != "$host" ] || bad="$bad $ns"
-done
-t pids "$(cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null)" 64
-t memory "$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null)" 67108864
-cat /dev/denied >/dev/null 2>&1 && bad="$bad device"
-[ -z "$bad" ] && echo WHOLE || echo "MISSING$bad"
-"#;
+const VARIATIONS: [(&str, Variation); 2] =
+    [("plain", Variation::Plain), ("mapped", Variation::Mapped)];
 
-/// A container that asks for all isolation and looks for it from inside.
-fn bundle(after: &str) -> Container {
-    let c = Container::unsaved();
-    std::fs::create_dir_all(c.bundle.rootfs("bound")).unwrap();
-    let source = c.bundle.rootfs("home");
-    c.with_config(|g| {
-        g.sh(&format!("{PAYLOAD}{after}"))
-            .caps(&[])
-            .set("/process/user", json!({"uid": 1000, "gid": 1000}))
-            .set("/process/cwd", "/tmp")
-            .set("/process/oomScoreAdj", 77)
-            .set("/process/rlimits", json!([{"type": "RLIMIT_NOFILE", "hard": 512, "soft": 512}]))
-            .set("/hostname", "matrix")
-            .set("/linux/sysctl", json!({"net.ipv4.ip_unprivileged_port_start": "81"}))
-            .set("/linux/resources/pids", json!({"limit": 64}))
-            .set("/linux/resources/memory", json!({"limit": 64 << 20}))
-            .set("/linux/devices", json!([{"path": "/dev/denied", "type": "c", "major": 1, "minor": 11, "fileMode": 438}]))
-            .set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW",
-                "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}))
-            .set("/mounts/0/options", json!(["nosuid", "noexec", "nodev"]))
-            .mount("/tmp", "tmpfs", "tmpfs", &["nosuid", "nodev", "noexec", "mode=1777"])
-            .bind(&source, "/bound", &["ro"])
-            .push("/process/env", json!("MATRIX=yes"));
-        for ns in ["pid", "net", "ipc", "uts", "mnt", "cgroup"] {
-            let host = std::fs::read_link(format!("/proc/self/ns/{ns}")).unwrap();
-            g.push("/process/env", json!(format!("HOST_{ns}={}", host.display())));
-        }
-    })
-}
+/// As many cases at a time: they wait for each other's processes more than for a processor.
+const WORKERS: usize = 2;
 
-struct Row {
+/// What one row of the table is about: what the command does when nothing is broken.
+struct Whole {
+    bundle: &'static str,
+    variation: Variation,
     command: &'static str,
-    c: Container,
+    calls: Vec<Call>,
+    /// Up to here it is the C library's start, which can end the program but has no words of its own.
+    main: Option<usize>,
 }
 
-/// What was seen of one case.
-struct Seen {
-    trace: Trace,
-    verdicts: Vec<String>,
-}
-
-impl Row {
-    fn new(command: &'static str) -> Self {
-        let after = if command == "run" {
-            ""
-        } else {
-            "exec sleep 1000"
-        };
-        Self {
-            command,
-            c: bundle(after),
-        }
-    }
-
-    /// One case, from nothing to nothing.
-    fn case(&self, fault: Option<(&Call, Action)>) -> Seen {
-        let c = &self.c;
-        let mut verdicts = Vec::new();
-        let mut init = None;
-        if !matches!(self.command, "run" | "create") {
-            c.create().ok();
-            let pid = c.pid();
-            // Its way from the gate to the program is part of the command.
-            init = (self.command == "start").then_some(pid);
-            if matches!(self.command, "kill" | "delete-force") {
-                c.start().ok();
-            }
-        }
-        let path = c.bundle.path().to_str().unwrap();
-        let args = match self.command {
-            "run" | "create" => vec![self.command, "--bundle", path, &c.id],
-            "kill" => vec!["kill", &c.id, "KILL"],
-            "delete-force" => vec!["delete", "--force", &c.id],
-            other => vec![other, &c.id],
-        };
-        let (command, out, err) = c.runtime.command(&args);
-        let append = |p: &Path| File::options().append(true).open(p).unwrap().into();
-        let stdio = [
-            File::open("/dev/null").unwrap().into(),
-            append(&out),
-            append(&err),
-        ];
-        let trace = trace(&command, stdio, Path::new("bin/busybox"), init, fault);
-        let read = |p: &Path| std::fs::read_to_string(p).unwrap_or_default();
-        let said = || match self.command {
-            "run" | "create" => read(&out),
-            _ => c.output(),
-        };
-        let ok = trace.code == 0;
-        if is_ours() && !trace.hung {
-            let judgement = Judgement {
-                command: self.command,
-                code: trace.code,
-                stderr: &read(&err),
-                broken: fault.filter(|_| trace.fired).map(|(call, action)| {
-                    (call.process, call.name.as_str(), action == Action::Kill)
-                }),
-            };
-            let found = deviations(&trace.record, &judgement).into_iter();
-            verdicts.extend(found.map(|why| format!("DEVIATION: {why}")));
-        }
-        let mut fails = |kind: &str, why: String| verdicts.push(format!("{kind}: {why}"));
-        if trace.hung {
-            fails("HANG", format!("not ended after {LIMIT:?}"));
-        }
-        let killed = matches!(fault, Some((call, Action::Kill)) if call.process == 0);
-        if !ok && !killed && !trace.hung && read(&err).trim().is_empty() {
-            fails("MUTE", format!("exit code {} and no word", trace.code));
-        }
-        // The status beside the truth.
-        let status = || {
-            let out = c.call(&["state"]);
-            let state: serde_json::Value = serde_json::from_str(&out.stdout).unwrap_or_default();
-            (
-                state["status"].as_str().unwrap_or("none").to_owned(),
-                u32::try_from(state["pid"].as_u64().unwrap_or(0)).unwrap(),
-            )
-        };
-        let lives = || trace.pids.iter().skip(1).any(|pid| alive(*pid));
-        let truth = wait_until_true(|| {
-            let (status, pid) = status();
-            match status.as_str() {
-                "running" => alive(pid) && is_program(pid),
-                "created" => alive(pid) && !is_program(pid),
-                "stopped" => true,
-                _ => !lives(),
-            }
-        });
-        if !truth {
-            let kind = if status().0 == "none" {
-                "ORPHAN"
-            } else {
-                "LIE"
-            };
-            fails(kind, format!("state says {:?}", status()));
-        }
-        let now = status().0;
-        match self.command {
-            "create" if said().contains("START") => {
-                fails("EARLY", "it ran without a start".to_owned())
-            }
-            "create" if ok && now != "created" => {
-                fails("LIE", format!("create says 0, and it is {now}"))
-            }
-            "kill" if ok && !wait_until_true(|| status().0 == "stopped") => {
-                fails("LIE", "kill says 0, and it lives".to_owned());
-            }
-            "delete" | "delete-force" if ok && now != "none" => {
-                fails("LIE", "delete says 0, and it is there".to_owned())
-            }
-            _ => {}
-        }
-        let mut expected = ok && matches!(self.command, "run" | "start");
-        if matches!(self.command, "create" | "start") && now == "created" {
-            let again = c.call(&["start"]);
-            if again.code == 0 {
-                expected = true;
-            } else if !wait_until_true(|| status().0 == "stopped" || is_program(status().1)) {
-                fails("STUCK", format!("created, and start says {}", again.stderr));
-            }
-        }
-        if expected || said().contains("START") {
-            let whole = |text: &str| text.contains("WHOLE") || text.contains("MISSING");
-            wait_until_true(|| whole(&said()));
-        }
-        let text = said();
-        if text.contains("MISSING") {
-            fails("HOLE", text.lines().last().unwrap_or_default().to_owned());
-        } else if expected && !text.contains("WHOLE") {
-            fails("LIE", format!("exit code 0, and the program said {text:?}"));
-        }
-        if text.matches("START").count() > 1 || trace.executions > 1 {
-            fails("TWICE", text);
-        }
-        let deleted = c.call(&["delete", "--force"]);
-        if deleted.code != 0 {
-            fails("LEAK", format!("delete --force: {}", deleted.stderr));
-        }
-        let clean = wait_until_true(|| {
-            for pid in &trace.pids {
-                let _ = integration::reap(*pid);
-            }
-            c.leftovers().is_empty() && !lives()
-        });
-        if !clean {
-            fails("LEAK", format!("{:?}", c.leftovers()));
-        }
-        Seen { trace, verdicts }
-    }
-}
-
-fn wait_until_true(mut condition: impl FnMut() -> bool) -> bool {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
-    while !condition() {
-        if std::time::Instant::now() > end {
-            return false;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    true
-}
-
-/// Has it become the container's program?
-fn is_program(pid: u32) -> bool {
-    std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with("bin/busybox"))
-}
-
-fn name(command: &str, call: &Call, action: Action) -> String {
-    format!(
-        "{command}/{}/{}#{}/{action:?}",
-        call.process, call.name, call.nth
-    )
-}
-
-/// Every `step`-th case from the `seed`-th on; the failures.
-fn matrix(step: usize, seed: usize) -> Vec<String> {
-    let only = std::env::var("MATRIX_CASE").ok();
-    let (mut failures, mut number) = (Vec::new(), 0);
-    for command in COMMANDS {
-        let row = Row::new(command);
-        let whole = row.case(None);
+impl Whole {
+    fn new((bundle, variation): (&'static str, Variation), command: &'static str) -> Self {
+        let seen = Row::new(command, variation).case(None);
         assert!(
-            whole.trace.code == 0 && whole.verdicts.is_empty(),
-            "{command}, unbroken: {} {:?}\n{}",
-            whole.trace.code,
-            whole.verdicts,
-            whole.trace.record
+            seen.trace.code == 0 && seen.verdicts.is_empty(),
+            "{bundle}/{command}, unbroken: {} {:?}\n{}\n{}",
+            seen.trace.code,
+            seen.verdicts,
+            seen.stderr,
+            seen.trace.record
         );
-        let (mut cases, mut fired) = (0, 0);
-        let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
-        // Up to here it is the C library's start, which can end the program but has no words of its own.
+        let calls = seen.trace.calls;
         let main = Call {
             process: 0,
             name: "getrandom".to_owned(),
             nth: 1,
         };
-        let main = whole.trace.calls.iter().position(|call| *call == main);
-        for (index, call) in whole.trace.calls.iter().enumerate() {
+        let main = calls
+            .iter()
+            .position(|call| *call == main)
+            .filter(|_| is_ours());
+        Self {
+            bundle,
+            variation,
+            command,
+            calls,
+            main,
+        }
+    }
+
+    fn name(&self, index: usize, action: Action) -> String {
+        let call = &self.calls[index];
+        format!(
+            "{}/{}/{}/{}#{}/{action:?}",
+            self.bundle, self.command, call.process, call.name, call.nth
+        )
+    }
+
+    fn is_tolerated(&self, index: usize, verdict: Verdict) -> bool {
+        let before_main =
+            self.calls[index].process == 0 && self.main.is_some_and(|main| index <= main);
+        before_main && verdict == Verdict::MUTE
+    }
+}
+
+/// A case: which row, which of its calls, what instead.
+type Case = (usize, usize, Action);
+
+/// Every `step`-th of the wanted cases from the `seed`-th on; the failures.
+fn matrix(
+    step: usize,
+    seed: usize,
+    variations: &[(&'static str, Variation)],
+    pick: impl Fn(&Call, Action) -> bool,
+) -> Vec<String> {
+    let only = std::env::var("MATRIX_CASE").ok();
+    let bundle = std::env::var("MATRIX_BUNDLE").ok();
+    // A case names its row.
+    let wanted = |bundle_: &str, command: &str| {
+        let prefix = format!("{bundle_}/{command}/");
+        only.as_ref().is_none_or(|only| only.starts_with(&prefix))
+            && bundle.as_ref().is_none_or(|bundle| bundle == bundle_)
+    };
+    let rows = variations.iter().flat_map(|variation| {
+        COMMANDS
+            .iter()
+            .filter(move |command| wanted(variation.0, command))
+            .map(|command| Whole::new(*variation, command))
+    });
+    let rows: Vec<Whole> = rows.collect();
+    assert!(!rows.is_empty(), "no such row");
+    let mut cases: Vec<Case> = Vec::new();
+    let mut number = 0;
+    for (row, whole) in rows.iter().enumerate() {
+        for index in 0..whole.calls.len() {
             for action in ACTIONS {
-                number += 1;
-                let name = name(command, call, action);
-                if only
-                    .as_ref()
-                    .map_or(number % step != seed % step, |only| *only != name)
-                {
+                let call = &whole.calls[index];
+                if !action.is_possible(call) || !pick(call, action) {
                     continue;
                 }
-                let seen = row.case(Some((call, action)));
-                cases += 1;
-                fired += u32::from(seen.trace.fired);
-                for mut verdict in seen.verdicts {
-                    let before_main = call.process == 0 && main.is_some_and(|main| index <= main);
-                    let tolerated = before_main && verdict.starts_with("MUTE");
-                    if tolerated {
-                        verdict.insert_str(0, "BEFORE-MAIN ");
-                    }
-                    let kind = verdict.split(':').next().unwrap_or_default().to_owned();
-                    *kinds.entry(kind).or_default() += 1;
-                    println!("MATRIX_CASE={name}: {verdict}");
-                    if !tolerated {
-                        failures.push(format!("{name}: {verdict}"));
-                    }
+                number += 1;
+                if only.as_ref().map_or(number % step == seed % step, |only| {
+                    *only == whole.name(index, action)
+                }) {
+                    cases.push((row, index, action));
                 }
             }
         }
-        println!(
-            "{command}: {} calls, {cases} cases, {fired} reached, {kinds:?}",
-            whole.trace.calls.len()
-        );
     }
-    failures
+    let table = Mutex::new(Table::new(rows.iter().map(|whole| Figures {
+        bundle: whole.bundle,
+        command: whole.command,
+        calls: whole.calls.len(),
+        ..Figures::default()
+    })));
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS.min(cases.len()) {
+            scope.spawn(|| worker(&rows, &cases, &next, &table));
+        }
+    });
+    let table = table.into_inner().unwrap();
+    println!("every {step}. of {number} cases\n{table}");
+    table.failures
+}
+
+fn worker(rows: &[Whole], cases: &[Case], next: &AtomicUsize, table: &Mutex<Table>) {
+    let own: Vec<OnceLock<Row>> = rows.iter().map(|_| OnceLock::new()).collect();
+    loop {
+        let Some((row, index, action)) = cases.get(next.fetch_add(1, Ordering::Relaxed)).copied()
+        else {
+            return;
+        };
+        let whole = &rows[row];
+        let own = own[row].get_or_init(|| Row::new(whole.command, whole.variation));
+        let look = || {
+            let mut seen = own.case(Some((&whole.calls[index], action)));
+            let tolerated = |(verdict, _): &(Verdict, String)| whole.is_tolerated(index, *verdict);
+            let mute = seen.verdicts.iter().any(tolerated);
+            seen.verdicts.retain(|it| !tolerated(it));
+            (seen, mute)
+        };
+        let started = std::time::Instant::now();
+        let (seen, mute): (Seen, bool) = look();
+        let taken = started.elapsed();
+        // Others use this machine, and a case that was late once is not one that hangs: both are told.
+        let again = !seen.verdicts.is_empty()
+            && (0..2).any(|_| {
+                let again = look().0.verdicts;
+                again
+                    .iter()
+                    .any(|(it, _)| seen.verdicts.iter().any(|(first, _)| first == it))
+            });
+        let mut table = table.lock().unwrap();
+        table.add(row, &whole.name(index, action), &seen, mute, again, taken);
+    }
 }
 
 fn number(variable: &str, default: usize) -> usize {
@@ -353,7 +200,23 @@ fn a_sample_of_the_matrix() {
             "runc 1.1 hangs, lies and leaks in some cases: the whole matrix counts them",
         );
     }
-    let failures = matrix(197, number("MATRIX_SEED", 11));
+    let failures = matrix(197, number("MATRIX_SEED", 11), &VARIATIONS, |_, _| true);
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// The model's killer, let loose on the real commands: all of these deaths, not a sample.
+#[test]
+fn a_command_killed_at_every_system_call() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_command_killed_at_every_system_call",
+            "runc 1.1 leaves cgroups and frozen inits, and reports `created` for what runs",
+        );
+    }
+    let failures = matrix(1, 0, &VARIATIONS[..1], |call, action| {
+        call.process == 0 && action == Action::Kill
+    });
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
@@ -361,6 +224,7 @@ fn a_sample_of_the_matrix() {
 #[ignore = "minutes: cargo test -p integration -- --ignored --nocapture the_whole_matrix"]
 fn the_whole_matrix() {
     need_root!();
-    let failures = matrix(number("MATRIX_STEP", 1), number("MATRIX_SEED", 0));
+    let (step, seed) = (number("MATRIX_STEP", 1), number("MATRIX_SEED", 0));
+    let failures = matrix(step, seed, &VARIATIONS, |_, _| true);
     assert!(failures.is_empty(), "{} failures", failures.len());
 }

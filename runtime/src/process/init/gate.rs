@@ -47,16 +47,32 @@ impl Starter {
     }
 }
 
+/// A listener that can be waited at: what that needs is there.
+#[derive(Debug)]
+pub struct Prepared {
+    listener: OwnedFd,
+    signals: SignalFd,
+}
+
+/// Makes ready to wait, which the container's limits may forbid: before the creator is told that init waits.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn prepare(listener: OwnedFd) -> Result<Prepared, Failure> {
+    // Pid 1 of a namespace gets no signal that it has not asked for; runc's init leaves on these.
+    signal::block_all().at(Step::Gate)?;
+    let signals = signal::signal_fd().at(Step::Gate)?;
+    Ok(Prepared { listener, signals })
+}
+
 /// Waits for the one request that is accepted.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn wait(listener: OwnedFd) -> Result<Opened, Failure> {
-    // Pid 1 of a namespace gets no signal that it has not asked for; runc's init leaves on these.
-    signal::block_all().at(Step::Gate)?;
+pub fn wait(gate: Prepared) -> Result<Opened, Failure> {
     let clients = Clients {
-        listener,
-        signals: signal::signal_fd().at(Step::Gate)?,
+        listener: gate.listener,
+        signals: gate.signals,
         connected: VecDeque::new(),
         next: 0,
         last: None,
@@ -303,7 +319,7 @@ mod tests {
                 answer
             }
         });
-        let opened = wait(listener).unwrap();
+        let opened = wait(prepare(listener).unwrap()).unwrap();
         assert!(matches!(opened, Opened::Start(_)), "{opened:?}");
         assert_eq!(
             starter.join().unwrap().to_vec(),
@@ -318,7 +334,7 @@ mod tests {
         let (path, listener) = listen("gate-error");
         let mut starter = UnixStream::connect(&path).unwrap();
         starter.write_all(&request(&Message::Start)).unwrap();
-        let Opened::Start(mut accepted) = wait(listener).unwrap() else {
+        let Opened::Start(mut accepted) = wait(prepare(listener).unwrap()).unwrap() else {
             panic!("not accepted");
         };
         assert!(accepted.connection().is_some());
@@ -338,7 +354,7 @@ mod tests {
         let (path, listener) = listen("gate-leave");
         let mut deleter = UnixStream::connect(&path).unwrap();
         deleter.write_all(&request(&Message::Abort)).unwrap();
-        assert!(matches!(wait(listener).unwrap(), Opened::Leave));
+        assert!(matches!(wait(prepare(listener).unwrap()).unwrap(), Opened::Leave));
         std::fs::remove_file(&path).unwrap();
 
         let (path, listener) = listen("gate-signal");
@@ -346,7 +362,7 @@ mod tests {
         // To this thread: in the test program's others nothing is blocked.
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGUSR1).unwrap();
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
-        let opened = wait(listener).unwrap();
+        let opened = wait(prepare(listener).unwrap()).unwrap();
         assert!(
             matches!(opened, Opened::Signal(libc::SIGTERM)),
             "{opened:?}"

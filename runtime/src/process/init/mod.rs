@@ -10,7 +10,7 @@ mod gate;
 mod log;
 mod privileges;
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -100,7 +100,8 @@ fn end_of(told: bool, failure: Failure) -> End {
 /// All that is needed for the execve.
 struct Ready {
     exec: privileges::Exec,
-    listener: Option<OwnedFd>,
+    /// With `create`.
+    gate: Option<gate::Prepared>,
 }
 
 /// From `Bootstrap` to the start gate.
@@ -159,15 +160,16 @@ fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
 
     let mut exec = privileges::drop(&config.plan, &status, filter, user.may_setgroups)?;
     exec.before(config.plan, config.about);
+    let gate = listener.map(gate::prepare).transpose()?;
     if bootstrap.features.has(Features::SECCOMP_FD) {
         hand_over_notify(driver, &mut exec)?;
     }
     send(driver, &Message::AtGate)?;
-    if listener.is_some() {
+    if gate.is_some() {
         flush(driver)?;
     }
     // With `run` it goes out with the answer to the start, which is there already, or before init waits for it.
-    Ok(Ready { exec, listener })
+    Ok(Ready { exec, gate })
 }
 
 /// The createContainer hooks, as long as the creator lives (L2).
@@ -221,13 +223,13 @@ fn hand_over_notify(driver: &mut Creator, exec: &mut privileges::Exec) -> Result
 
 /// The gate, and what is behind it.
 fn become_the_program(mut driver: Creator, ready: Ready) -> End {
-    let Ready { mut exec, listener } = ready;
-    match listener {
+    let Ready { mut exec, gate } = ready;
+    match gate {
         // `create`: the creator has all it wants; starters come to the listener.
-        Some(listener) => {
+        Some(gate) => {
             log::hush();
             drop(driver);
-            match gate::wait(listener) {
+            match gate::wait(gate) {
                 Ok(gate::Opened::Start(mut starter)) => {
                     if let Some(connection) = starter.connection() {
                         log::speak_on(connection);
