@@ -18,8 +18,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{WaitOptions, wait, waitpid};
 
-/// How long a command may take.
-pub const LIMIT: Duration = Duration::from_secs(5);
+/// How long a command may take: 5 seconds, or as many as `MATRIX_LIMIT` says, for a machine that is emulated.
+pub fn limit() -> Duration {
+    let given = std::env::var("MATRIX_LIMIT").ok();
+    Duration::from_secs(given.and_then(|text| text.parse().ok()).unwrap_or(5))
+}
 
 /// wait(2): every kind of child, and only this thread's.
 const WAIT: u32 = 0x4000_0000 | 0x2000_0000;
@@ -40,10 +43,13 @@ pub enum Action {
 }
 
 impl Action {
-    /// Can the kernel do this? A signal handler's return has no error, and brk(2) one alone.
+    /// Can the kernel do this? Some calls have no error, and brk(2) one alone.
     pub fn is_possible(self, call: &Call) -> bool {
         match call.name.as_str() {
-            "rt_sigreturn" => self == Self::Kill,
+            "rt_sigreturn" | "exit" | "exit_group" | "umask" | "getpid" | "getppid" | "gettid"
+            | "getuid" | "geteuid" | "getgid" | "getegid" | "set_tid_address" | "sched_yield" => {
+                self == Self::Kill
+            }
             "brk" => matches!(self, Self::Kill | Self::Errno(libc::ENOMEM)),
             _ => true,
         }
@@ -85,7 +91,7 @@ pub struct Task<'a> {
 pub struct Trace {
     /// Exit code of the command, or 128 + signal.
     pub code: i32,
-    /// It did not end within [`LIMIT`]: its processes then, and what they waited for.
+    /// It did not end within [`limit`]: its processes then, and what they waited for.
     pub hung: Option<String>,
     /// The call that was to be broken was made.
     pub fired: bool,
@@ -105,6 +111,8 @@ struct Thread {
     inside: bool,
     /// The answer to the call it is inside of.
     answer: Option<i32>,
+    /// The first argument of the call it is inside of, which was replaced: the program counts on what is in its register.
+    argument: Option<u64>,
 }
 
 struct Tracer<'a> {
@@ -169,7 +177,7 @@ pub fn trace(mut task: Task<'_>) -> Trace {
     }
     let (done, over) = mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
-        if over.recv_timeout(LIMIT) != Err(mpsc::RecvTimeoutError::Timeout) {
+        if over.recv_timeout(limit()) != Err(mpsc::RecvTimeoutError::Timeout) {
             return None;
         }
         let alive = alive.lock().expect("no panic").clone();
@@ -284,7 +292,7 @@ impl Tracer<'_> {
         let pending = self
             .threads
             .get(&tid)
-            .is_some_and(|thread| thread.answer.is_some());
+            .is_some_and(|thread| thread.answer.is_some() || thread.argument.is_some());
         if self.leaving && !pending && (event == EVENT_STOP || high == 0x85 || event == 0) {
             self.forget(tid);
             let _ = ptrace::detach(pid, signal);
@@ -318,6 +326,10 @@ impl Tracer<'_> {
         };
         if thread.inside {
             thread.inside = false;
+            if let Some(argument) = thread.argument.take() {
+                registers.rdi = argument;
+                let _ = ptrace::setregs(pid, registers);
+            }
             if let Some(errno) = thread.answer.take() {
                 registers.rax = i64::from(-errno).cast_unsigned();
                 let _ = ptrace::setregs(pid, registers);
@@ -362,7 +374,7 @@ impl Tracer<'_> {
                 }
                 // It has no errno: one that fails says where the break still is, as one that only asks.
                 Action::Errno(_) if call.name == "brk" => {
-                    registers.rdi = 0;
+                    thread.argument = Some(std::mem::take(&mut registers.rdi));
                     let _ = ptrace::setregs(pid, registers);
                 }
                 Action::Errno(errno) => {

@@ -82,6 +82,12 @@ impl Judge<'_> {
         matches!(self.judgement.broken, Some((by, _, true)) if by == process)
     }
 
+    /// By a signal, ours or another: which ones are in order is a question of its own.
+    fn is_killed(&self, process: usize) -> bool {
+        let end = self.record.end(process);
+        self.is_killed_by_us(process) || matches!(end, Some((_, Act::Killed(_))))
+    }
+
     fn is_broken(&self, process: usize) -> bool {
         matches!(self.judgement.broken, Some((by, ..)) if by == process)
     }
@@ -146,7 +152,7 @@ impl Judge<'_> {
         };
         if code != 0
             && executed.is_none()
-            && !self.is_killed_by_us(COMMAND)
+            && !self.is_killed(COMMAND)
             && !self.breaks(COMMAND, &LETS_GO)
         {
             match (self.record.end(init), self.record.end(COMMAND)) {

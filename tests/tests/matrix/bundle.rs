@@ -4,7 +4,7 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use integration::{Config, Container, cgroup_mounts, find_busybox};
+use integration::{Config, Container, cgroup_mounts, find_busybox, is_ours, need_root, skip};
 use serde_json::{Value, json};
 
 use crate::userns::{BASE, maps, own};
@@ -216,4 +216,94 @@ pub fn clear_log(c: &Container) {
 pub fn log(c: &Container) -> Vec<String> {
     let text = std::fs::read_to_string(c.bundle.path().join("log/hooks")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
+}
+
+/// What is not there is missed: the program is no formality.
+#[test]
+fn the_program_sees_what_is_missing() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "matrix::the_program_sees_what_is_missing",
+            "runc 1.1 has no time namespace and no id-mapped mounts",
+        );
+    }
+    type Change = fn(&mut Config);
+    let changes: [(&str, Change); 20] = [
+        ("/proc/sys-not-ro /soft-not-ro", |g| {
+            g.remove("/linux/readonlyPaths");
+        }),
+        ("/hidden/entry secret", |g| {
+            g.remove("/linux/maskedPaths");
+        }),
+        ("/-not-ro", |g| {
+            g.set("/root/readonly", false);
+        }),
+        ("/proc-not-nosuid", |g| {
+            g.set("/mounts/0/options", json!([]));
+        }),
+        ("nnp", |g| {
+            g.set("/process/noNewPrivileges", false);
+        }),
+        ("seccomp(0) filter", |g| {
+            g.remove("/linux/seccomp");
+        }),
+        ("nofile", |g| {
+            g.remove("/process/rlimits");
+        }),
+        ("Uid:(0)", |g| {
+            g.set("/process/user/uid", 0);
+        }),
+        ("CapBnd:", |g| {
+            g.caps(&["CAP_KILL"]);
+        }),
+        ("cwd(/)", |g| {
+            g.set("/process/cwd", "/");
+        }),
+        ("oom", |g| {
+            g.set("/process/oomScoreAdj", 78);
+        }),
+        ("hostname", |g| {
+            g.set("/hostname", "other");
+        }),
+        ("sysctl(1024)", |g| {
+            g.remove("/linux/sysctl");
+        }),
+        ("MISSING time uptime(", |g| {
+            g.without_namespace("time").remove("/linux/timeOffsets");
+        }),
+        ("cgroup", |g| {
+            g.without_namespace("cgroup");
+        }),
+        ("uptime", |g| {
+            g.remove("/linux/timeOffsets");
+        }),
+        ("uid-map", |g| {
+            g.set("/linux/uidMappings/0/size", 65535);
+        }),
+        ("hooks( prestart createRuntime startContainer", |g| {
+            g.remove("/hooks/createContainer");
+        }),
+        ("hooks( createRuntime", |g| {
+            g.remove("/hooks/prestart");
+        }),
+        ("id-mapped", |g| {
+            if let Some(Value::Array(mounts)) = g.0.pointer_mut("/mounts") {
+                mounts.retain(|mount| mount.get("uidMappings").is_none());
+            }
+        }),
+    ];
+    for (words, change) in changes {
+        let c = bundle(Variation::Mapped, "").with_config(change);
+        clear_log(&c);
+        let out = c.run().ok();
+        let last = out.lines().last().copied().unwrap_or_default();
+        assert!(
+            last.starts_with("MISSING") && last.contains(words),
+            "{words}: {out}"
+        );
+    }
+    let c = bundle(Variation::Mapped, "");
+    clear_log(&c);
+    assert_eq!(c.run().ok().lines(), ["START", "WHOLE"]);
 }

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use integration::conformance::{Judgement, deviations};
-use integration::tracer::{Action, Call, LIMIT, Task, Trace, trace};
+use integration::tracer::{Action, Call, Task, Trace, limit, trace};
 use integration::{Container, alive, cgroups_named, is_ours, mounts_below, pids_of_cgroup, reap};
 
 use super::bundle::{HOOK, HOOKS, PROGRAM, Variation, bundle, clear_log, log};
 
 /// How long what is on its way may take to get there.
-const PATIENCE: Duration = Duration::from_secs(2);
+fn patience() -> Duration {
+    limit() * 2 / 5
+}
 
 /// Why a case is bad; the table's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,7 +199,7 @@ impl After<'_> {
         if let Some(place) = &self.trace.hung {
             return self.fails(
                 Verdict::HANG,
-                format!("not ended after {LIMIT:?}:\n{place}"),
+                format!("not ended after {:?}:\n{place}", limit()),
             );
         }
         let killed = matches!(self.fault, Some((call, Action::Kill)) if call.process == 0);
@@ -388,7 +390,7 @@ fn sweep(c: &Container, pids: &[u32]) {
 }
 
 fn wait_until_true(mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience();
     while !condition() {
         if Instant::now() > end {
             return false;

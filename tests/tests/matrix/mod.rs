@@ -84,10 +84,13 @@ impl Whole {
         )
     }
 
+    /// The C library may end the command: while it starts, and when the heap's end cannot be moved.
     fn is_tolerated(&self, index: usize, verdict: Verdict) -> bool {
-        let before_main =
-            self.calls[index].process == 0 && self.main.is_some_and(|main| index <= main);
-        before_main && verdict == Verdict::MUTE
+        let call = &self.calls[index];
+        let in_library = self
+            .main
+            .is_some_and(|main| index <= main || call.name == "brk");
+        call.process == 0 && in_library && verdict == Verdict::MUTE
     }
 }
 
@@ -155,10 +158,13 @@ fn matrix(
 fn worker(rows: &[Whole], cases: &[Case], next: &AtomicUsize, table: &Mutex<Table>) {
     let own: Vec<OnceLock<Row>> = rows.iter().map(|_| OnceLock::new()).collect();
     loop {
-        let Some((row, index, action)) = cases.get(next.fetch_add(1, Ordering::Relaxed)).copied()
-        else {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some((row, index, action)) = cases.get(number).copied() else {
             return;
         };
+        if number > 0 && number.is_multiple_of(1000) {
+            println!("{number} of {} cases", cases.len());
+        }
         let whole = &rows[row];
         let own = own[row].get_or_init(|| Row::new(whole.command, whole.variation));
         let look = || {

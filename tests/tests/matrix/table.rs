@@ -22,8 +22,8 @@ pub struct Figures {
     pub wrong: u32,
     /// Cases that were bad once and not again.
     pub once: u32,
-    /// The C library's start ended the program, which had no words yet.
-    pub before_main: u32,
+    /// The C library ended the command, which had no words.
+    pub in_library: u32,
     pub taken: Duration,
 }
 
@@ -47,14 +47,14 @@ impl Table {
         row: usize,
         name: &str,
         seen: &Seen,
-        before_main: bool,
+        in_library: bool,
         again: bool,
         taken: Duration,
     ) {
         let row = &mut self.rows[row];
         row.cases += 1;
         row.reached += u32::from(seen.trace.fired);
-        row.before_main += u32::from(before_main);
+        row.in_library += u32::from(in_library);
         row.taken += taken;
         if seen.verdicts.is_empty() {
             return;
@@ -86,7 +86,7 @@ impl Display for Table {
         for verdict in VERDICTS {
             write!(f, " {verdict:?} |")?;
         }
-        writeln!(f, " once | before main | ms a case |")?;
+        writeln!(f, " once | C library | ms a case |")?;
         writeln!(f, "|---|---|{}", "--:|".repeat(VERDICTS.len() + 7))?;
         for row in &self.rows {
             write!(f, "| {} | {} | {} |", row.bundle, row.command, row.calls)?;
@@ -95,7 +95,7 @@ impl Display for Table {
                 write!(f, " {} |", row.bad.get(&verdict).unwrap_or(&0))?;
             }
             let each = row.taken.as_secs_f64() * 1000.0 / f64::from(row.cases.max(1));
-            writeln!(f, " {} | {} | {each:.0} |", row.once, row.before_main)?;
+            writeln!(f, " {} | {} | {each:.0} |", row.once, row.in_library)?;
         }
         let sum = |of: fn(&Figures) -> u32| self.rows.iter().map(of).sum::<u32>();
         let calls: usize = self.rows.iter().map(|row| row.calls).sum();
@@ -118,7 +118,7 @@ impl Display for Table {
             f,
             " {} | {} | {each:.0} |",
             sum(|row| row.once),
-            sum(|row| row.before_main)
+            sum(|row| row.in_library)
         )
     }
 }
