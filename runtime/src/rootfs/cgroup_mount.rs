@@ -139,8 +139,8 @@ fn unified(
     let dest = &plan.destination;
     match builder.filesystem(
         dest,
-        "cgroup",
         "cgroup2",
+        "cgroup",
         plan.flags,
         &plan.data,
         &plan.propagation,
