@@ -216,7 +216,16 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
         memory.second.parent_tid = memory.second_pid.as_ptr() as u64;
         memory.second.stack = memory.second_stack.as_mut_ptr() as u64;
         args.flags = (libc::CLONE_PIDFD | libc::CLONE_VM) as u64;
-        args.cgroup = 0;
+        let cgroup_namespace = |&(_, kind): &(_, u64)| kind == libc::CLONE_NEWCGROUP as u64;
+        if what.join.iter().any(cgroup_namespace) && what.cgroup.is_some() {
+            // Whoever has joined a cgroup namespace may put nobody in a group outside of it (nsdelegate): it is in the group before,
+            // and its child with it.
+            args.flags |= CLONE_INTO_CGROUP;
+            memory.second.flags &= !CLONE_INTO_CGROUP;
+            memory.second.cgroup = 0;
+        } else {
+            args.cgroup = 0;
+        }
     }
 
     // SAFETY: `args` is a valid clone_args; the child runs `child` on its own stack, inside `memory`, which stays
