@@ -6,7 +6,7 @@ use nix::unistd::{AccessFlags, access, mkdir};
 
 use super::error::{Error, Result};
 use super::path::CgroupPaths;
-use super::{destroy, file, freezer, kill, v1, v2};
+use super::{controllers, destroy, file, freezer, kill, v1};
 use crate::plan::Resources;
 use crate::sys::{self, close::Batch};
 
@@ -86,8 +86,8 @@ fn fill(paths: &CgroupPaths, resources: &Resources, created: &mut Created) -> Re
     if (found || below_foreign_group(paths)) && freezer::is_frozen_at_all(paths)? {
         return Err(Error::Frozen);
     }
-    if paths.is_v2() {
-        return v2::enable_controllers(paths, resources);
+    if let Some(directory) = paths.get("").filter(|_| paths.is_v2()) {
+        return controllers::pass_on(directory, resources, found);
     }
     if let Some(directory) = paths.get("cpuset") {
         cpuset(directory, resources, &created.made, &mut created.files)?;

@@ -105,11 +105,45 @@ pub enum Error {
     #[error("invalid configuration: cannot use unified on cgroup v1")]
     NoUnified,
     /// A key of `resources.unified` that is not a file name.
-    #[error("linux.resources.unified: {0:?} must be a file name, with no slashes")]
+    #[error("unified resource {0:?} must be a file name (no slashes)")]
     UnifiedKey(String),
+    /// A key of `resources.unified` that no controller can have.
+    #[error("unified resource {0:?} must be in the form CONTROLLER.PARAMETER")]
+    UnifiedForm(String),
     /// A `resources.unified` key whose controller is not enabled.
-    #[error("unable to set unified resource {0:?}: controller not available")]
-    UnifiedController(String),
+    #[error("unified resource {key:?} can't be set: controller {controller:?} not available")]
+    UnifiedController {
+        /// As configured.
+        key: String,
+        /// What is before its first dot.
+        controller: String,
+    },
+    /// A file of `resources.unified` that is not there, or a value that it did not take.
+    #[error("unable to set unified resource {key:?}: {source}")]
+    Unified {
+        /// As configured.
+        key: String,
+        /// The refused write.
+        source: Box<Error>,
+    },
+    /// A limit whose file is not there on v2.
+    #[error("{write}: {why}")]
+    Missing {
+        /// The refused write.
+        write: Box<Error>,
+        /// Why it is not there.
+        why: String,
+    },
+    /// A v2 group that takes threads alone, and limits that are not for threads.
+    #[error(
+        "cannot enter cgroupv2 {group:?} with domain controllers -- it is in {state}: a group above it has processes of its own, or is threaded, and no limit but of pids and cpuset is possible there"
+    )]
+    Threaded {
+        /// The group: the container's, or one above it.
+        group: String,
+        /// In runc's words.
+        state: &'static str,
+    },
     /// v1 cannot express the rules.
     #[error(
         "requested rule [{rule}] not supported by devices cgroupv1 (cannot punch hole in existing wildcard rule [{wildcard}])"

@@ -1,7 +1,7 @@
 //! Who is in the container, and the end of them all.
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -154,31 +154,48 @@ struct List<'a> {
 
 impl Visit for List<'_> {
     fn enter(&mut self, group: BorrowedFd<'_>) -> sys::Result<()> {
-        let path = format!("{}/.../cgroup.procs", self.directory);
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let bytes = match openat(group, c"cgroup.procs", flags, Mode::empty()) {
-            Ok(fd) => file::read_all(&fd, &path),
-            Err(errno) => Err(sys::Error::new("open", path.as_str(), errno)),
+        let pids = match self.read(group, c"cgroup.procs") {
+            // A threaded v2 group.
+            Err(error) if error.errno == Errno::EOPNOTSUPP => {
+                let threads = self.read(group, c"cgroup.threads")?;
+                threads.into_iter().filter_map(process_of).collect()
+            }
+            done => done?,
         };
-        match bytes {
-            Ok(bytes) => match parse::pids(&bytes) {
-                Ok(pids) => self.pids.extend(pids),
-                Err(why) => self.malformed = Some(super::layout::malformed(&path, why)),
-            },
-            // The group went away. EOPNOTSUPP: a threaded v2 group; its processes are listed above it.
-            Err(error)
-                if matches!(
-                    error.errno,
-                    Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP
-                ) => {}
-            Err(error) => return Err(error),
-        }
+        self.pids.extend(pids);
         Ok(())
     }
 
     fn leave(&mut self, _parent: BorrowedFd<'_>, _name: &CString) -> sys::Result<()> {
         Ok(())
     }
+}
+
+impl List<'_> {
+    /// What one file lists. None is listed in a group that is gone.
+    fn read(&mut self, group: BorrowedFd<'_>, name: &CStr) -> sys::Result<Vec<i32>> {
+        let path = format!("{}/.../{}", self.directory, name.to_string_lossy());
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let bytes = match openat(group, name, flags, Mode::empty()) {
+            Ok(fd) => file::read_all(&fd, &path),
+            Err(errno) => Err(sys::Error::new("open", path.as_str(), errno)),
+        };
+        match bytes {
+            Ok(bytes) => Ok(parse::pids(&bytes).unwrap_or_else(|why| {
+                self.malformed = Some(super::layout::malformed(&path, why));
+                Vec::new()
+            })),
+            Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The process that a thread is of; `None` if it is gone.
+fn process_of(thread: i32) -> Option<i32> {
+    let status = file::read_line(&format!("/proc/{thread}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
 }
 
 /// How many processes of the container the kernel's OOM killer has killed; `None` if nobody counts (no memory

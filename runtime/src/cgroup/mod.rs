@@ -12,6 +12,7 @@
 //!
 //! Every function takes paths, never an object with a memory of what it did: after a crash there is none.
 
+mod controllers;
 mod create;
 mod destroy;
 mod devices;

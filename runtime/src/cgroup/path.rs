@@ -121,10 +121,7 @@ impl CgroupPaths {
 /// This process's own group, as a path below the hierarchy's mount point: "" or "/a/b".
 fn own_below_mount(mode: Mode, one: &Hierarchy) -> Result<String> {
     if mode == Mode::V2 {
-        let own = own_v2()?;
-        // The group that we are in has a process, so it can pass no controller on to a child: use its parent, as runc.
-        let parent = own.rsplit_once('/').map_or("", |(parent, _)| parent);
-        return Ok(parent.to_owned());
+        return beside(own_v2()?, one);
     }
     let root = one.mount_root.trim_end_matches('/');
     let rest = one
@@ -142,6 +139,20 @@ fn own_below_mount(mode: Mode, one: &Hierarchy) -> Result<String> {
             root: one.mount_root.clone(),
         }),
     }
+}
+
+/// v2: the group that we are in has a process, so it can pass no controller on to a child. Its parent can, as runc has it.
+fn beside(own: String, one: &Hierarchy) -> Result<String> {
+    // Below another group than the one that is the root of our cgroup namespace.
+    if own.starts_with("/..") {
+        return Err(Error::OwnOutside {
+            controllers: "cgroup v2".to_owned(),
+            own,
+            root: one.mount_root.clone(),
+        });
+    }
+    let parent = own.rsplit_once('/').map_or("", |(parent, _)| parent);
+    Ok(parent.to_owned())
 }
 
 /// The path's components without `.`, empty ones, and `..` as far as it goes; no leading '/'.
@@ -251,6 +262,23 @@ mod tests {
                 ..CgroupPlan::default()
             };
             CgroupPaths::plan(&layout, &absolute, "box").unwrap();
+        }
+    }
+
+    #[test]
+    fn on_v2_it_is_beside_our_own_group() {
+        let one = &layout().hierarchies[4];
+        for (own, parent) in [
+            ("/", ""),
+            ("/a", ""),
+            ("/a/b", "/a"),
+            ("/a/b (deleted)", "/a"),
+        ] {
+            assert_eq!(beside(own.into(), one).unwrap(), parent, "{own}");
+        }
+        for own in ["/..", "/../x", "/../../x/y"] {
+            let error = beside(own.into(), one).unwrap_err();
+            assert!(matches!(error, Error::OwnOutside { .. }), "{own}: {error}");
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) fn check(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
 }
 
 /// Controllers, and whether a limit of theirs is asked for.
-fn wanted(resources: &Resources) -> [(&'static str, bool); 9] {
+pub(super) fn wanted(resources: &Resources) -> [(&'static str, bool); 9] {
     let Memory {
         limit,
         reservation,

@@ -5,13 +5,14 @@ use nix::errno::Errno;
 use super::devices::Policy;
 use super::error::{Error, Result};
 use super::path::CgroupPaths;
-use super::{file, v1};
+use super::{controllers, file, v1};
 use crate::plan::{BlockIo, Cpu, Memory, Resources};
 
 /// What cannot be done on v2: found before anything is made.
 ///
 /// # Errors
-/// Device rules that cannot be kept; limits of controllers that only v1 has; a key of `unified` that is no file.
+/// Device rules that cannot be kept; limits of controllers that only v1 has; a key of `unified` that is no file's name; swap
+/// without memory.
 pub(super) fn check(resources: &Resources) -> Result<()> {
     Policy::of(&resources.devices)?;
     if resources.net_class_id.is_some_and(|id| id != 0) {
@@ -29,37 +30,7 @@ pub(super) fn check(resources: &Resources) -> Result<()> {
             return Err(Error::UnifiedKey(key.clone()));
         }
     }
-    Ok(())
-}
-
-/// Passes every controller on from the hierarchy's root to the container's group, as runc. Controllers that cannot be
-/// passed on (a group with processes in it, threaded siblings) are left out; a limit that needs them then fails by name.
-pub(super) fn enable_controllers(paths: &CgroupPaths, _resources: &Resources) -> Result<()> {
-    let Some(directory) = paths.get("") else {
-        return Ok(());
-    };
-    let root = super::layout::ROOT;
-    let below = directory.strip_prefix(root).unwrap_or_default();
-    let available = file::read_line(&format!("{root}/cgroup.controllers"))?;
-    let all: Vec<String> = available
-        .split_whitespace()
-        .map(|name| format!("+{name}"))
-        .collect();
-    let mut group = root.to_owned();
-    let mut components = below.split('/').filter(|name| !name.is_empty()).peekable();
-    while let Some(component) = components.next() {
-        let control = format!("{group}/cgroup.subtree_control");
-        if file::write_file(&control, &all.join(" ")).is_err() {
-            for one in &all {
-                // Each by itself: the kernel takes a list whole or not at all.
-                let _ = file::write_file(&control, one);
-            }
-        }
-        group = format!("{group}/{component}");
-        if components.peek().is_none() {
-            break;
-        }
-    }
+    swap_max(set(resources.memory.limit), set(resources.memory.swap))?;
     Ok(())
 }
 
@@ -71,37 +42,55 @@ pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     };
     // First: whatever fails after it, nobody was in the group without it.
     Policy::of(&resources.devices)?.attach_v2(group)?;
+    limits(group, resources).map_err(|error| controllers::explain(group, error))?;
+    for (key, value) in &resources.unified {
+        file::write_file(&format!("{group}/{key}"), value)
+            .map_err(|error| unified_refused(group, key, error))?;
+    }
+    Ok(())
+}
+
+/// In runc's words.
+fn unified_refused(group: &str, key: &str, error: Error) -> Error {
+    if matches!(&error, Error::Write { source, .. } if matches!(source.errno, Errno::ENOENT | Errno::EPERM | Errno::EACCES))
+    {
+        match key.split_once('.') {
+            None => return Error::UnifiedForm(key.to_owned()),
+            Some((controller, _))
+                if controller != "cgroup" && !controllers::has(group, controller) =>
+            {
+                return Error::UnifiedController {
+                    key: key.to_owned(),
+                    controller: controller.to_owned(),
+                };
+            }
+            Some(_) => {}
+        }
+    }
+    Error::Unified {
+        key: key.to_owned(),
+        source: Box::new(error),
+    }
+}
+
+fn limits(group: &str, resources: &Resources) -> Result<()> {
     memory(group, &resources.memory)?;
     cpu(group, &resources.cpu)?;
     if let Some(limit) = resources.pids_limit {
-        put(group, "pids", "pids.max", &number(limit))?;
+        put(group, "pids.max", &number(limit))?;
     }
     block_io(group, &resources.block_io)?;
     for (size, limit) in &resources.hugepages {
-        put(
-            group,
-            "hugetlb",
-            &format!("hugetlb.{size}.max"),
-            &limit.to_string(),
-        )?;
-        let reserved = format!("{group}/hugetlb.{size}.rsvd.max");
-        v1::if_there(file::write_file(&reserved, &limit.to_string()))?;
+        put(group, &format!("hugetlb.{size}.max"), &limit.to_string())?;
+        let reserved = format!("hugetlb.{size}.rsvd.max");
+        v1::if_there(put(group, &reserved, &limit.to_string()))?;
     }
     for (device, handles, objects) in &resources.rdma {
         put(
             group,
-            "rdma",
             "rdma.max",
             &v1::rdma_line(device, *handles, *objects),
         )?;
-    }
-    for (key, value) in &resources.unified {
-        match file::write_file(&format!("{group}/{key}"), value) {
-            Err(Error::Write { source, .. }) if source.errno == Errno::ENOENT => {
-                return Err(Error::UnifiedController(key.clone()));
-            }
-            done => done?,
-        }
     }
     Ok(())
 }
@@ -115,30 +104,33 @@ fn number(value: i64) -> String {
     }
 }
 
-fn put(group: &str, controller: &'static str, name: &str, value: &str) -> Result<()> {
-    match file::write_file(&format!("{group}/{name}"), value) {
-        Err(Error::Write { source, .. }) if source.errno == Errno::ENOENT => {
-            Err(Error::NoController { controller })
-        }
-        done => done,
-    }
+fn put(group: &str, name: &str, value: &str) -> Result<()> {
+    file::write_file(&format!("{group}/{name}"), value)
+}
+
+fn is_missing(done: &Result<()>) -> bool {
+    matches!(done, Err(Error::Write { source, .. }) if source.errno == Errno::ENOENT)
+}
+
+/// A number that is not runc's "not set".
+fn set(value: Option<i64>) -> Option<i64> {
+    value.filter(|&value| value != 0)
 }
 
 fn memory(group: &str, memory: &Memory) -> Result<()> {
-    let set = |value: Option<i64>| value.filter(|&value| value != 0);
     let limit = set(memory.limit);
     if let Some(swap) = swap_max(limit, set(memory.swap))? {
-        let done = put(group, "memory", "memory.swap.max", &number(swap));
+        let done = put(group, "memory.swap.max", &number(swap));
         // Without swap accounting there is no file; "no limit" and "no swap" need none.
-        if !(swap <= 0 && matches!(done, Err(Error::NoController { .. }))) {
+        if !(swap <= 0 && is_missing(&done)) {
             done?;
         }
     }
     if let Some(limit) = limit {
-        put(group, "memory", "memory.max", &number(limit))?;
+        put(group, "memory.max", &number(limit))?;
     }
     if let Some(reservation) = set(memory.reservation) {
-        put(group, "memory", "memory.low", &number(reservation))?;
+        put(group, "memory.low", &number(reservation))?;
     }
     Ok(())
 }
@@ -162,15 +154,10 @@ fn swap_max(limit: Option<i64>, swap: Option<i64>) -> Result<Option<i64>> {
 
 fn cpu(group: &str, cpu: &Cpu) -> Result<()> {
     if let Some(idle) = cpu.idle {
-        put(group, "cpu", "cpu.idle", &idle.to_string())?;
+        put(group, "cpu.idle", &idle.to_string())?;
     }
     if let Some(shares) = cpu.shares.filter(|&shares| shares != 0) {
-        put(
-            group,
-            "cpu",
-            "cpu.weight",
-            &weight_of_shares(shares).to_string(),
-        )?;
+        put(group, "cpu.weight", &weight_of_shares(shares).to_string())?;
     }
     let quota = cpu.quota.filter(|&quota| quota != 0);
     let period = cpu.period.filter(|&period| period != 0);
@@ -179,14 +166,14 @@ fn cpu(group: &str, cpu: &Cpu) -> Result<()> {
         if let Some(period) = period {
             value.push_str(&format!(" {period}"));
         }
-        put(group, "cpu", "cpu.max", &value)?;
+        put(group, "cpu.max", &value)?;
     }
     if let Some(burst) = cpu.burst {
-        put(group, "cpu", "cpu.max.burst", &burst.to_string())?;
+        put(group, "cpu.max.burst", &burst.to_string())?;
     }
     for (name, value) in [("cpuset.cpus", &cpu.cpus), ("cpuset.mems", &cpu.mems)] {
         if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-            put(group, "cpuset", name, value)?;
+            put(group, name, value)?;
         }
     }
     Ok(())
@@ -201,23 +188,21 @@ fn weight_of_shares(shares: u64) -> u64 {
 fn block_io(group: &str, io: &BlockIo) -> Result<()> {
     if let Some(weight) = io.weight.filter(|&weight| weight != 0) {
         let weight = u64::from(weight);
-        match put(group, "io", "io.bfq.weight", &weight.to_string()) {
-            Err(Error::NoController { .. }) => {
-                // [10..1000] to [1..10000].
-                let weight = 1 + weight.saturating_sub(10) * 9_999 / 990;
-                put(group, "io", "io.weight", &weight.to_string())?;
-            }
-            done => done?,
+        let done = put(group, "io.bfq.weight", &weight.to_string());
+        if is_missing(&done) {
+            // [10..1000] to [1..10000].
+            let weight = 1 + weight.saturating_sub(10) * 9_999 / 990;
+            put(group, "io.weight", &weight.to_string())?;
+        } else {
+            done?;
         }
     }
     for (major, minor, weight, _) in &io.weight_devices {
         if let Some(weight) = weight.filter(|&weight| weight != 0) {
-            put(
-                group,
-                "io",
-                "io.bfq.weight",
-                &format!("{major}:{minor} {weight}"),
-            )?;
+            // Only BFQ weighs disks one by one. Without it this is left out, as runc does: where there is no scheduler
+            // that weighs, there is nothing that the weight could say.
+            let line = format!("{major}:{minor} {weight}");
+            v1::if_there(put(group, "io.bfq.weight", &line))?;
         }
     }
     for (key, throttles) in [
@@ -232,12 +217,7 @@ fn block_io(group: &str, io: &BlockIo) -> Result<()> {
             } else {
                 rate.to_string()
             };
-            put(
-                group,
-                "io",
-                "io.max",
-                &format!("{major}:{minor} {key}={rate}"),
-            )?;
+            put(group, "io.max", &format!("{major}:{minor} {key}={rate}"))?;
         }
     }
     Ok(())

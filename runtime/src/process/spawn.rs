@@ -263,6 +263,13 @@ fn explain(mut error: Error, namespaces: Namespaces) -> Error {
                 "init in new namespaces ({names}); see the limits in /proc/sys/user/max_*_namespaces"
             )
         }
+        // The kernel's answer to CLONE_INTO_CGROUP alone.
+        Errno::EBUSY => format!(
+            "init in new namespaces ({names}) and in its cgroup, which passes controllers on (cgroup.subtree_control), so no process can be in it"
+        ),
+        Errno::EAGAIN => {
+            format!("init in new namespaces ({names}); see its pids limit, and RLIMIT_NPROC")
+        }
         Errno::ENOSYS => "init; this needs Linux 5.3 or newer".to_owned(),
         _ => format!("init in new namespaces ({names})"),
     };
