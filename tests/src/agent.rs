@@ -13,7 +13,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde_json::Value;
 
 use crate::TempDir;
-use crate::host::{HANG, readable};
+use crate::host::{hang, readable};
 
 /// What an agent says of a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Agent {
     /// Waits for a connection.
     pub fn accept(&self) -> UnixStream {
         assert!(
-            readable(self.listener.as_fd(), HANG),
+            readable(self.listener.as_fd(), hang()),
             "nobody came to {}",
             self.path().display()
         );
@@ -143,7 +143,7 @@ pub fn receive(stream: &UnixStream) -> (Value, OwnedFd) {
         let mut piece = vec![0; 64 << 10];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        assert!(readable(stream.as_fd(), HANG), "the state does not come");
+        assert!(readable(stream.as_fd(), hang()), "the state does not come");
         let got = recvmsg(
             stream,
             &mut [IoSliceMut::new(&mut piece)],
@@ -171,7 +171,7 @@ pub fn receive_fd(stream: &UnixStream) -> (Vec<u8>, OwnedFd) {
     let mut bytes = vec![0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    assert!(readable(stream.as_fd(), HANG), "no descriptor comes");
+    assert!(readable(stream.as_fd(), hang()), "no descriptor comes");
     let got = recvmsg(
         stream,
         &mut [IoSliceMut::new(&mut bytes)],

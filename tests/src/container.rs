@@ -271,7 +271,7 @@ impl Drop for Container {
             let mut args = vec!["delete", "--force", &self.id];
             let (mut command, _, err) = self.runtime.command(&args.split_off(0));
             if let Ok(mut child) = command.spawn() {
-                if !host::poll_exit(child.id(), host::HANG) {
+                if !host::poll_exit(child.id(), host::hang()) {
                     host::signal_group(child.id());
                 }
                 let _ = child.wait();
@@ -285,7 +285,7 @@ impl Drop for Container {
             }
             for pid in pids_of_cgroup(&self.id) {
                 host::signal(pid, rustix::process::Signal::KILL);
-                host::poll_exit(pid, host::HANG);
+                host::poll_exit(pid, host::hang());
             }
             wait_until(|| {
                 cgroups_named(&self.id)

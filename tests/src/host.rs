@@ -4,14 +4,31 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
 
+/// A time limit of a test, on this machine. Limits are for what waits for ever, not for speed, so a machine that is known to be slow
+/// (`SLOW=5`: five times; `ci/run vm` sets it, an emulated processor is) has more time. The runtime's own limits are as they are.
+pub fn at_most(limit: Duration) -> Duration {
+    limit * slow()
+}
+
+/// How many times slower than others this machine is. A sweep takes one of so many steps.
+pub fn slow() -> u32 {
+    static FACTOR: LazyLock<u32> = LazyLock::new(|| {
+        std::env::var("SLOW").map_or(1, |text| text.parse().expect("SLOW is a number"))
+    });
+    *FACTOR
+}
+
 /// Longer than any command may take; after it the test fails with "hang".
-pub const HANG: Duration = Duration::from_secs(10);
+pub fn hang() -> Duration {
+    at_most(Duration::from_secs(10))
+}
 
 fn pid(n: u32) -> Pid {
     Pid::from_raw(i32::try_from(n).expect("a pid")).expect("a pid is not 0")
@@ -72,7 +89,7 @@ pub fn reap(n: u32) -> Option<i32> {
 #[track_caller]
 pub fn wait_gone(n: u32) -> Option<i32> {
     assert!(
-        poll_exit(n, HANG),
+        poll_exit(n, hang()),
         "hang: process {n} did not end\n{}",
         describe_tree(n)
     );
@@ -107,9 +124,9 @@ pub fn signal_group(leader: u32) {
     let _ = rustix::process::kill_process_group(pid(leader), Signal::KILL);
 }
 
-/// Polls a condition for which the kernel has no event; false after [`HANG`].
+/// Polls a condition for which the kernel has no event; false after [`hang`].
 pub fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + HANG;
+    let end = Instant::now() + hang();
     while !condition() {
         if Instant::now() > end {
             return false;
@@ -210,6 +227,11 @@ pub fn cgroup_mounts() -> Vec<(String, PathBuf)> {
     found
 }
 
+/// Is a cgroup v2 hierarchy all that there is (mounted on /sys/fs/cgroup itself)?
+pub fn is_v2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
 /// The cgroup directories of a process as (controllers, directory), on every mounted hierarchy.
 pub fn cgroup_dirs(n: u32) -> Vec<(String, PathBuf)> {
     let text = std::fs::read_to_string(format!("/proc/{n}/cgroup")).unwrap_or_default();
@@ -292,7 +314,7 @@ impl Fifo {
         let mut line = Vec::new();
         loop {
             assert!(
-                readable(self.0.as_fd(), HANG),
+                readable(self.0.as_fd(), hang()),
                 "hang: no line came; so far: {:?}",
                 String::from_utf8_lossy(&line)
             );

@@ -24,9 +24,9 @@ pub use bundle::{APPLETS, Bundle, find_busybox};
 pub use config::Config;
 pub use container::Container;
 pub use host::{
-    Fifo, HANG, alive, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, is_root, kill,
-    mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, readable, reap, signal, wait_gone,
-    wait_until,
+    Fifo, alive, at_most, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, hang,
+    is_root, is_v2, kill, mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, readable,
+    reap, signal, slow, wait_gone, wait_until,
 };
 pub use pty::Pty;
 pub use runtime::{Output, Runtime, is_ours};

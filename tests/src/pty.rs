@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::HANG;
+use crate::hang;
 use crate::host::readable;
 
 /// The master side; everything read so far is kept.
@@ -78,7 +78,7 @@ impl Pty {
     /// Reads until these words have appeared after everything that an earlier call returned.
     #[track_caller]
     pub fn expect(&mut self, words: &str) -> String {
-        let end = Instant::now() + HANG;
+        let end = Instant::now() + hang();
         loop {
             if let Some(at) = self.seen.find(words) {
                 let rest = self.seen.split_off(at + words.len());

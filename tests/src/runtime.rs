@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::host::{HANG, describe_tree, poll_exit, signal_group};
+use crate::host::{describe_tree, hang, poll_exit, signal_group};
 
 /// A runtime binary and a `--root`.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ impl Runtime {
         }
     }
 
-    /// Runs to the end. A command that takes longer than [`HANG`] is killed, and the test fails with what it waited in.
+    /// Runs to the end. A command that takes longer than [`hang`] is killed, and the test fails with what it waited in.
     pub fn run(&self, args: &[&str]) -> Output {
         let (command, out, err) = self.command(args);
         self.finish(command, args, out, err)
@@ -169,17 +169,18 @@ impl Runtime {
         self.wait(child, args, out, err)
     }
 
-    /// Waits for a spawned [`Runtime::command`], at most [`HANG`].
+    /// Waits for a spawned [`Runtime::command`], at most [`hang`].
     pub fn wait(&self, mut child: Child, args: &[&str], out: PathBuf, err: PathBuf) -> Output {
         let read =
             |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
-        if !poll_exit(child.id(), HANG) {
+        if !poll_exit(child.id(), hang()) {
             let seen = describe_tree(child.id());
             signal_group(child.id());
             let _ = child.wait();
             panic!(
-                "hang: {:?} {args:?} did not end in {HANG:?}\n{seen}stdout: {}\nstderr: {}",
+                "hang: {:?} {args:?} did not end in {:?}\n{seen}stdout: {}\nstderr: {}",
                 self.binary,
+                hang(),
                 read(&out),
                 read(&err)
             );

@@ -18,10 +18,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{WaitOptions, wait, waitpid};
 
-/// How long a command may take: 5 seconds, or as many as `MATRIX_LIMIT` says, for a machine that is emulated.
+use crate::host::at_most;
+
+/// How long a command may take.
 pub fn limit() -> Duration {
-    let given = std::env::var("MATRIX_LIMIT").ok();
-    Duration::from_secs(given.and_then(|text| text.parse().ok()).unwrap_or(5))
+    at_most(Duration::from_secs(5))
 }
 
 /// wait(2): every kind of child, and only this thread's.

@@ -213,7 +213,7 @@ fn a_record_falsified_in_several_places_is_refused() {
         ];
         let several = prop::collection::vec((any::<bool>(), mutation), 1..4);
         let config = Config {
-            cases: 2000,
+            cases: 2000 / integration::slow(),
             failure_persistence: None,
             ..Config::default()
         };
