@@ -2,23 +2,19 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use integration::{Container, cgroup_dirs, cgroups_named, need_root, skip};
+use integration::{Container, cgroup_dirs, cgroups_named, is_v2, need_root, skip};
 use serde_json::{Value, json};
 
 /// A detached container with these resources, and its directory of one controller; `None`, with the reason printed, when
 /// the machine does not have it.
 fn with_resources(test: &str, controller: &str, resources: Value) -> Option<(Container, PathBuf)> {
-    if !std::path::Path::new("/sys/fs/cgroup")
-        .join(controller)
-        .join("tasks")
-        .exists()
-    {
+    if !has_controller(controller) {
         skip(
             test,
-            &format!("no cgroup v1 controller {controller} is mounted"),
+            &format!("no cgroup controller {controller} is mounted"),
         );
         return None;
     }
@@ -27,24 +23,39 @@ fn with_resources(test: &str, controller: &str, resources: Value) -> Option<(Con
             .set("/linux/resources", resources);
     });
     let pid = c.detach();
+    let wanted = if is_v2() { "" } else { controller };
     let dir = cgroup_dirs(pid)
         .into_iter()
-        .find(|(c, _)| c == controller)?
+        .find(|(names, _)| names.split(',').any(|name| name == wanted))?
         .1;
     assert!(dir.ends_with(&c.id), "{dir:?} is the container's own");
     Some((c, dir))
 }
 
-/// Nothing but cgroup2 at /sys/fs/cgroup?
-fn is_v2() -> bool {
-    std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+/// Does this machine have a controller, on v1 or v2?
+pub fn has_controller(controller: &str) -> bool {
+    let root = Path::new("/sys/fs/cgroup");
+    if is_v2() {
+        let all = std::fs::read_to_string(root.join("cgroup.controllers")).unwrap();
+        return all.split_whitespace().any(|one| one == controller);
+    }
+    root.join(controller).join("tasks").exists()
 }
 
-fn value(dir: &std::path::Path, file: &str) -> String {
+/// A file of a group, without the newline.
+pub fn value(dir: &Path, file: &str) -> String {
     std::fs::read_to_string(dir.join(file))
         .unwrap_or_else(|e| panic!("{file}: {e}"))
         .trim()
         .to_owned()
+}
+
+/// The files of a group are as they should be on this layout.
+#[track_caller]
+fn values(dir: &Path, v1: &[(&str, &str)], v2: &[(&str, &str)]) {
+    for (file, wanted) in if is_v2() { v2 } else { v1 } {
+        assert_eq!(value(dir, file), *wanted, "{file}");
+    }
 }
 
 #[test]
@@ -103,9 +114,20 @@ fn memory_limits() {
     let Some((_c, dir)) = with_resources("memory_limits", "memory", resources) else {
         return;
     };
-    assert_eq!(value(&dir, "memory.limit_in_bytes"), "33554432");
-    assert_eq!(value(&dir, "memory.soft_limit_in_bytes"), "16777216");
-    assert_eq!(value(&dir, "memory.swappiness"), "10");
+    values(
+        &dir,
+        &[
+            ("memory.limit_in_bytes", "33554432"),
+            ("memory.soft_limit_in_bytes", "16777216"),
+            ("memory.swappiness", "10"),
+        ],
+        // v1 counts memory and swap together, v2 swap alone; swappiness is the host's alone there.
+        &[
+            ("memory.max", "33554432"),
+            ("memory.low", "16777216"),
+            ("memory.swap.max", "16777216"),
+        ],
+    );
     if dir.join("memory.memsw.limit_in_bytes").exists() {
         assert_eq!(value(&dir, "memory.memsw.limit_in_bytes"), "50331648");
     }
@@ -165,9 +187,15 @@ fn cpu_limits() {
     let Some((_c, dir)) = with_resources("cpu_limits", "cpu", resources) else {
         return;
     };
-    assert_eq!(value(&dir, "cpu.shares"), "512");
-    assert_eq!(value(&dir, "cpu.cfs_quota_us"), "50000");
-    assert_eq!(value(&dir, "cpu.cfs_period_us"), "200000");
+    values(
+        &dir,
+        &[
+            ("cpu.shares", "512"),
+            ("cpu.cfs_quota_us", "50000"),
+            ("cpu.cfs_period_us", "200000"),
+        ],
+        &[("cpu.weight", "20"), ("cpu.max", "50000 200000")],
+    );
 }
 
 #[test]
@@ -202,7 +230,7 @@ fn an_impossible_limit_is_a_clear_error() {
 #[test]
 fn a_controller_that_is_not_there_is_a_clear_error() {
     need_root!();
-    if std::path::Path::new("/sys/fs/cgroup/hugetlb").exists() || is_v2() {
+    if has_controller("hugetlb") {
         return skip(
             "a_controller_that_is_not_there_is_a_clear_error",
             "this machine has the hugetlb controller",

@@ -8,6 +8,21 @@ use serde_json::{Value, json};
 
 /// Both runtimes' output of the same config, ours first.
 fn both(test: &str, change: impl Fn(&mut Config)) -> Option<(String, String)> {
+    with_runc(test, change, |c| {
+        c.run()
+            .ok()
+            .stdout
+            .replace(&c.id, "ID")
+            .replace(c.bundle.path().to_str().unwrap(), "BUNDLE")
+    })
+}
+
+/// What is seen of a container of the same config with both runtimes, ours first.
+pub fn with_runc<T>(
+    test: &str,
+    change: impl Fn(&mut Config),
+    look: impl Fn(&Container) -> T,
+) -> Option<(T, T)> {
     if !is_ours() {
         skip(test, "compares runc-rs with runc: RUNTIME is another");
         return None;
@@ -19,19 +34,14 @@ fn both(test: &str, change: impl Fn(&mut Config)) -> Option<(String, String)> {
         );
         return None;
     };
-    let run = |binary: Option<&PathBuf>| {
+    let see = |binary: Option<&PathBuf>| {
         let mut c = Container::unsaved();
         if let Some(b) = binary {
             c.runtime = Runtime::with_binary(b.clone(), c.bundle.path());
         }
-        let c = c.with_config(&change);
-        c.run()
-            .ok()
-            .stdout
-            .replace(&c.id, "ID")
-            .replace(c.bundle.path().to_str().unwrap(), "BUNDLE")
+        look(&c.with_config(&change))
     };
-    Some((run(None), run(Some(&runc))))
+    Some((see(None), see(Some(&runc))))
 }
 
 fn runc() -> Option<PathBuf> {
@@ -87,6 +97,7 @@ fn the_identity() {
     });
 }
 
+/// runc 1.1.5, as a Go program, raises its own soft limit of open files, and its containers inherit that: not compared.
 #[test]
 fn the_limits() {
     need_root!();
@@ -95,7 +106,7 @@ fn the_limits() {
             "/process/rlimits",
             json!([{"type": "RLIMIT_NPROC", "soft": 100, "hard": 200}]),
         )
-        .args(&["cat", "/proc/self/limits"]);
+        .sh("grep -v '^Max open files' /proc/self/limits");
     });
 }
 

@@ -6,6 +6,10 @@
 mod attributes;
 mod bad_input;
 mod cgroups;
+mod cgroups_v2;
+mod cgroups_v2_devices;
+mod cgroups_v2_end;
+mod cgroups_v2_places;
 mod conformance;
 mod console_socket;
 mod crash;

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 
-use integration::{Config, Container, TempDir, is_ours, need_root, parse_mountinfo};
+use integration::{Config, Container, TempDir, is_ours, is_v2, need_root, parse_mountinfo};
 use serde_json::json;
 
 /// The mounts that the container sees, as (point, options, optional fields, fstype, source, super options).
@@ -43,17 +43,26 @@ fn the_default_mounts() {
         ("/dev/shm", "tmpfs", "rw,nosuid,nodev,noexec,relatime"),
         ("/dev/mqueue", "mqueue", "rw,nosuid,nodev,noexec,relatime"),
         ("/sys", "sysfs", "ro,nosuid,nodev,noexec,relatime"),
-        ("/sys/fs/cgroup", "tmpfs", "nosuid,nodev,noexec,relatime"),
+        match is_v2() {
+            true => (
+                "/sys/fs/cgroup",
+                "cgroup2",
+                "ro,nosuid,nodev,noexec,relatime",
+            ),
+            false => ("/sys/fs/cgroup", "tmpfs", "nosuid,nodev,noexec,relatime"),
+        },
     ] {
         let m = find(point);
         assert_eq!(m.3, fstype, "{point}");
         assert!(has(&m.1, options), "{point}: {}, not {options}", m.1);
     }
     // Its parent tmpfs is writable under runc 1.1, without effect: there is no capability to write with.
-    assert!(has(
-        &find("/sys/fs/cgroup/pids").1,
-        "ro,nosuid,nodev,noexec,relatime"
-    ));
+    if !is_v2() {
+        assert!(has(
+            &find("/sys/fs/cgroup/pids").1,
+            "ro,nosuid,nodev,noexec,relatime"
+        ));
+    }
     assert!(
         has(&find("/dev").5, "size=65536k,mode=755"),
         "{:?}",
@@ -490,7 +499,16 @@ fn mounts_over_proc_files_are_refused() {
 #[test]
 fn a_cgroup_mount_shows_every_hierarchy() {
     need_root!();
-    let out = Container::sh("ls /sys/fs/cgroup; cat /sys/fs/cgroup/pids/cgroup.procs | head -n 1; touch /sys/fs/cgroup/pids/x").run();
+    let pids = if is_v2() { "" } else { "pids/" };
+    let out = Container::sh(&format!("ls /sys/fs/cgroup; cat /sys/fs/cgroup/{pids}cgroup.procs | head -n 1; mkdir /sys/fs/cgroup/{pids}x")).run();
+    if is_v2() {
+        assert!(out.lines().contains(&"cgroup.controllers"), "{out}");
+        assert!(
+            out.lines().contains(&"1") && out.stderr.contains("Read-only"),
+            "{out}"
+        );
+        return;
+    }
     for controller in [
         "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids", "systemd",
     ] {
