@@ -113,6 +113,10 @@ pub enum Refusal {
     NotRunning,
     /// `delete` without `--force` of a container that is not stopped.
     DeleteNotStopped(Status),
+    /// `resume` of a container that is not paused.
+    NotPaused,
+    /// `events` of a container without a process.
+    NoEvents,
 }
 
 impl Refusal {
@@ -127,6 +131,8 @@ impl Refusal {
             Refusal::DeleteNotStopped(status) => {
                 format!("cannot delete container {id} that is not stopped: {status}")
             }
+            Refusal::NotPaused => "container not paused".to_owned(),
+            Refusal::NoEvents => format!("container with id {id} is not running"),
         }
     }
 }
@@ -183,6 +189,54 @@ pub fn kill(evidence: &Evidence, signal: i32) -> Result<KillPlan, Refusal> {
             thaw: signal == SIGKILL,
         }),
         Status::Creating | Status::Stopped => Err(Refusal::NotRunning),
+    }
+}
+
+/// Decides `pause`. A container that is being made is not paused: its creator would wait for a frozen init.
+///
+/// # Errors
+/// [`Refusal`] unless it is created or running.
+pub fn pause(evidence: &Evidence) -> Result<(), Refusal> {
+    match (evidence.record, status(evidence)) {
+        (Record::Missing, _) => Err(Refusal::DoesNotExist),
+        (_, Status::Created | Status::Running) => Ok(()),
+        _ => Err(Refusal::NotRunning),
+    }
+}
+
+/// Decides `resume`.
+///
+/// # Errors
+/// [`Refusal`] unless it is paused.
+pub fn resume(evidence: &Evidence) -> Result<(), Refusal> {
+    match (evidence.record, status(evidence)) {
+        (Record::Missing, _) => Err(Refusal::DoesNotExist),
+        (_, Status::Paused) => Ok(()),
+        _ => Err(Refusal::NotPaused),
+    }
+}
+
+/// Decides `update`: a container that is being made still gets the limits of its config.
+///
+/// # Errors
+/// [`Refusal`] unless it has an init that is at its gate or beyond.
+pub fn update(evidence: &Evidence) -> Result<(), Refusal> {
+    match (evidence.record, status(evidence)) {
+        (Record::Missing, _) => Err(Refusal::DoesNotExist),
+        (_, Status::Created | Status::Running | Status::Paused) => Ok(()),
+        _ => Err(Refusal::NotRunning),
+    }
+}
+
+/// Decides `events`.
+///
+/// # Errors
+/// [`Refusal`] if there is no live init.
+pub fn events(evidence: &Evidence) -> Result<(), Refusal> {
+    match evidence.record {
+        Record::Missing => Err(Refusal::DoesNotExist),
+        Record::WithInit if evidence.init_alive => Ok(()),
+        _ => Err(Refusal::NoEvents),
     }
 }
 
@@ -276,6 +330,23 @@ mod tests {
                 );
                 assert_eq!(plan.thaw, evidence.frozen);
             }
+            assert_eq!(
+                pause(&evidence).is_ok(),
+                matches!(status, Status::Created | Status::Running),
+                "{evidence:?}"
+            );
+            assert_eq!(resume(&evidence).is_ok(), status == Status::Paused);
+            // Each is undone by the other, and nothing is both.
+            let frozen = |frozen| Evidence { frozen, ..evidence };
+            if pause(&evidence).is_ok() {
+                assert!(resume(&frozen(true)).is_ok(), "{evidence:?}");
+            }
+            for (allowed, what) in [
+                (update(&evidence).is_ok(), "update"),
+                (events(&evidence).is_ok(), "events"),
+            ] {
+                assert!(!allowed || evidence.init_alive, "{what}: {evidence:?}");
+            }
             // S4: without force nothing that may be started is killed or removed.
             match delete(&evidence, false) {
                 Ok(DeletePlan::Remove) => assert_eq!(status, Status::Stopped),
@@ -364,6 +435,11 @@ mod tests {
         assert_eq!(
             Refusal::DeleteNotStopped(Status::Running).text("c"),
             "cannot delete container c that is not stopped: running"
+        );
+        assert_eq!(Refusal::NotPaused.text("c"), "container not paused");
+        assert_eq!(
+            Refusal::NoEvents.text("c"),
+            "container with id c is not running"
         );
     }
 }
