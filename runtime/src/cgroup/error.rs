@@ -57,6 +57,37 @@ pub enum Error {
         /// The controller.
         controller: &'static str,
     },
+    /// Nobody counts the container's memory.
+    #[error("memory controller missing")]
+    NoMemory,
+    /// An update that failed and could not be undone.
+    #[error("{cause}; what was changed before could not be set back: {left}")]
+    Partly {
+        /// Why it failed.
+        cause: Box<Error>,
+        /// The files that still have their new value.
+        left: String,
+    },
+    /// The memory limit cannot be above the one on memory and swap.
+    #[error(
+        "unable to set memory limit to {limit}: memory and swap together are limited to {both}: change --memory-swap, too"
+    )]
+    AboveSwap {
+        /// Bytes asked for.
+        limit: i64,
+        /// What is there.
+        both: u64,
+    },
+    /// `checkBeforeUpdate`
+    #[error("rejecting {what} limit {limit} <= usage {usage}")]
+    BelowUsage {
+        /// "memory" or "memory+swap".
+        what: &'static str,
+        /// Bytes asked for.
+        limit: i64,
+        /// Bytes in use.
+        usage: u64,
+    },
     /// A file of the kernel did not look as documented.
     #[error("{file}: line {line}: {what}")]
     Parse {

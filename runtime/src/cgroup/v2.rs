@@ -96,7 +96,7 @@ fn limits(group: &str, resources: &Resources) -> Result<()> {
 }
 
 /// -1 is "max".
-fn number(value: i64) -> String {
+pub(super) fn number(value: i64) -> String {
     if value < 0 {
         "max".to_owned()
     } else {
@@ -136,7 +136,7 @@ fn memory(group: &str, memory: &Memory) -> Result<()> {
 }
 
 /// v1's memory-and-swap as v2's swap alone.
-fn swap_max(limit: Option<i64>, swap: Option<i64>) -> Result<Option<i64>> {
+pub(super) fn swap_max(limit: Option<i64>, swap: Option<i64>) -> Result<Option<i64>> {
     let bad = |what| Error::Limit {
         field: "linux.resources.memory.swap",
         what,
@@ -180,7 +180,7 @@ fn cpu(group: &str, cpu: &Cpu) -> Result<()> {
 }
 
 /// [2..262144] to [1..10000], linearly: runc's formula before 1.4, which monitoring tools know.
-fn weight_of_shares(shares: u64) -> u64 {
+pub(super) fn weight_of_shares(shares: u64) -> u64 {
     let shares = shares.clamp(2, 262_144);
     1 + (shares - 2) * 9_999 / 262_142
 }

@@ -1,5 +1,7 @@
 //! The commands: one table. The parser, the help texts, and what is generated from them read it.
 
+mod limits;
+
 /// What an option's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -9,6 +11,8 @@ pub enum Kind {
     Text(&'static str),
     /// A number, as Go's `strconv.ParseInt(s, 0, 64)` reads it.
     Number(&'static str),
+    /// A span of time, as Go's `time.ParseDuration` reads it.
+    Duration(&'static str),
 }
 
 /// One option. Its long name is what the rest of the program finds it by.
@@ -242,10 +246,24 @@ pub static COMMANDS: &[Command] = &[
         )],
         status: Support::Yes,
     },
-    later(
-        "events",
-        "show a container's resource statistics and events",
-    ),
+    Command {
+        name: "events",
+        operands: "<container-id>",
+        count: Count::Exactly(1),
+        about: "show a container's resource statistics and events",
+        text: "Prints one line of JSON for each look at the container's statistics, and one when the kernel has found it\n\
+            out of memory, until the container ends.",
+        options: &[
+            opt(
+                "interval",
+                None,
+                Kind::Duration("DURATION"),
+                "look every DURATION, \"500ms\" or \"1m30s\" (default: 5s)",
+            ),
+            opt("stats", None, Kind::Flag, "look once, and do not wait"),
+        ],
+        status: Support::Yes,
+    },
     later("exec", "start another process in a container"),
     Command {
         name: "kill",
@@ -274,10 +292,36 @@ pub static COMMANDS: &[Command] = &[
         ],
         status: Support::Yes,
     },
-    later("pause", "freeze a container's processes"),
-    later("ps", "list a container's processes"),
+    Command {
+        name: "pause",
+        operands: "<container-id>",
+        count: Count::Exactly(1),
+        about: "freeze a container's processes",
+        text: "Returns when every process of the container has stopped. \"{name} resume\" lets them go on; a signal\n\
+            waits for that, but for SIGKILL.",
+        options: &[],
+        status: Support::Yes,
+    },
+    Command {
+        name: "ps",
+        operands: "<container-id> [ps options]",
+        count: Count::Between(1, usize::MAX),
+        about: "list a container's processes",
+        text: "Calls the host's ps with [ps options] (default: -ef), and shows the lines of the container's processes.\n\
+            What follows <container-id> is for ps. With --format json it prints the pids only.",
+        options: &[FORMAT],
+        status: Support::Yes,
+    },
     later("restore", "make a container from the files of a checkpoint"),
-    later("resume", "let a paused container's processes go on"),
+    Command {
+        name: "resume",
+        operands: "<container-id>",
+        count: Count::Exactly(1),
+        about: "let a paused container's processes go on",
+        text: "The container must be paused.",
+        options: &[],
+        status: Support::Yes,
+    },
     Command {
         name: "run",
         operands: "<container-id>",
@@ -367,7 +411,7 @@ pub static COMMANDS: &[Command] = &[
         options: &[],
         status: Support::Yes,
     },
-    later("update", "change a container's limits"),
+    limits::UPDATE,
     Command {
         name: "features",
         operands: "",
@@ -404,6 +448,11 @@ impl Command {
     /// The command of this name.
     pub fn find(name: &[u8]) -> Option<&'static Command> {
         COMMANDS.iter().find(|c| c.name.as_bytes() == name)
+    }
+
+    /// Does its first operand end its options? What follows is then another program's line.
+    pub fn is_strict(&self) -> bool {
+        self.name == "ps"
     }
 
     /// What the usage says of the operands, before how many there may be.

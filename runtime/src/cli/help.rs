@@ -12,7 +12,7 @@ const ABOUT: &str = "A low-level OCI container runtime for Linux.\n\n\
 fn left(option: &Opt) -> String {
     let value = match option.kind {
         Kind::Flag => String::new(),
-        Kind::Text(word) | Kind::Number(word) => format!(" {word}"),
+        Kind::Text(word) | Kind::Number(word) | Kind::Duration(word) => format!(" {word}"),
     };
     match option.short {
         Some(short) => format!("--{}{value}, -{short}{value}", option.long),

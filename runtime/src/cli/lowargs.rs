@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::defs::{HELP, Kind, Opt};
+use super::duration;
 use crate::log::quoted;
 
 /// A value, as its option's kind says.
@@ -20,6 +21,8 @@ pub enum Value {
     Text(OsString),
     /// Of a number option.
     Number(i64),
+    /// Of a duration option.
+    Duration(duration::Parsed),
 }
 
 /// A command line, read but not yet understood.
@@ -96,21 +99,24 @@ impl LowArgs {
                     let text = quoted(&String::from_utf8_lossy(text));
                     format!("invalid boolean value {text} for -{name}: parse error")
                 })?),
-                (Kind::Text(_) | Kind::Number(_), value) => {
+                (Kind::Text(_) | Kind::Number(_) | Kind::Duration(_), value) => {
                     let text = match value {
                         Some(text) => OsString::from_vec(text.to_vec()),
                         None => words
                             .next()
                             .ok_or_else(|| format!("flag needs an argument: -{name}"))?,
                     };
-                    if let Kind::Number(_) = def.kind {
-                        Value::Number(go_int(&text).ok_or_else(|| {
-                            let text = quoted(&text.to_string_lossy());
-                            format!("invalid value {text} for flag -{name}: parse error")
-                        })?)
-                    } else {
-                        Value::Text(text)
-                    }
+                    let parsed = match def.kind {
+                        Kind::Number(_) => go_int(&text).map(Value::Number),
+                        Kind::Duration(_) => {
+                            text.to_str().and_then(duration::parse).map(Value::Duration)
+                        }
+                        _ => Some(Value::Text(text.clone())),
+                    };
+                    parsed.ok_or_else(|| {
+                        let text = quoted(&text.to_string_lossy());
+                        format!("invalid value {text} for flag -{name}: parse error")
+                    })?
                 }
             };
             low.options.push((def.long, value));
@@ -144,6 +150,16 @@ impl LowArgs {
     pub fn number(&self, long: &str) -> Option<i64> {
         match self.get(long) {
             Some(Value::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl LowArgs {
+    /// A duration.
+    pub fn duration(&self, long: &str) -> Option<duration::Parsed> {
+        match self.get(long) {
+            Some(Value::Duration(duration)) => Some(*duration),
             _ => None,
         }
     }

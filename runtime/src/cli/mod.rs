@@ -4,8 +4,10 @@
 //! valid, and `output` prints what runc prints.
 
 mod busybox;
+mod bytes;
 mod cmd;
 pub mod defs;
+mod duration;
 pub mod help;
 pub mod lowargs;
 mod output;
@@ -152,7 +154,11 @@ fn command(
             )));
         }
     }
-    let low = match LowArgs::parse(command.options, Order::Free, words) {
+    let order = match command.is_strict() {
+        true => Order::Strict,
+        false => Order::Free,
+    };
+    let low = match LowArgs::parse(command.options, order, words) {
         Ok(low) => low,
         Err(text) => {
             output::print(&format!(

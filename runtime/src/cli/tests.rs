@@ -56,6 +56,10 @@ fn every_option_parses_in_every_form() {
                         Kind::Text(_) | Kind::Number(_) => {
                             ("7", vec![vec![format!("{dashes}{name}"), "7".to_owned()]])
                         }
+                        Kind::Duration(_) => (
+                            "7ms",
+                            vec![vec![format!("{dashes}{name}"), "7ms".to_owned()]],
+                        ),
                     };
                     for words in forms
                         .into_iter()
@@ -68,6 +72,12 @@ fn every_option_parses_in_every_form() {
                             Kind::Flag => low.flag(option.long),
                             Kind::Text(_) => low.text(option.long) == Some(OsStr::new("7")),
                             Kind::Number(_) => low.number(option.long) == Some(7),
+                            Kind::Duration(_) => {
+                                low.duration(option.long)
+                                    == Some(duration::Parsed::Positive(
+                                        std::time::Duration::from_millis(7),
+                                    ))
+                            }
                         };
                         assert!(given && low.operands.is_empty(), "{command} {words:?}");
                     }

@@ -517,6 +517,7 @@ fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
             hostname: plan.init.hostname.clone().unwrap_or_default(),
             namespaces: Vec::new(),
             labels: Record::labels(&bundle(&args.bundle), &plan.annotations),
+            cgroups: Default::default(),
         },
         rootless: false,
         cgroup_paths: cgroups.as_map().clone(),

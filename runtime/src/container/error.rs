@@ -18,6 +18,18 @@ pub enum Error {
     /// The cgroups.
     #[error("unable to apply cgroup configuration: {0}")]
     Cgroup(#[from] cgroup::Error),
+    /// The cgroups of a container that is there.
+    #[error("{0}")]
+    Group(cgroup::Error),
+    /// The host's `ps`; the text is complete.
+    #[error("{0}")]
+    Ps(String),
+    /// Who reads what `events` prints does not, or is gone.
+    #[error("{0}")]
+    Reader(sys::Error),
+    /// Other commands do not get on with it.
+    #[error("other commands are at work on the container: try again")]
+    Busy,
     /// The seccomp profile cannot be compiled.
     #[error("unable to start container process: unable to init seccomp: {0}")]
     Seccomp(#[from] crate::seccomp::Error),

@@ -136,7 +136,7 @@ fn device_rule(index: usize, rule: &RuleConfig<'_>) -> Result<DeviceRule> {
     })
 }
 
-fn memory(memory: config::Memory, warnings: &mut Vec<String>) -> Result<Memory> {
+pub(super) fn memory(memory: config::Memory, warnings: &mut Vec<String>) -> Result<Memory> {
     if memory.kernel.is_some() || memory.kernel_tcp.is_some() {
         warnings.push("Kernel memory settings are ignored and will be removed".to_owned());
     }
@@ -163,7 +163,7 @@ fn memory(memory: config::Memory, warnings: &mut Vec<String>) -> Result<Memory> 
     })
 }
 
-fn cpu(cpu: config::Cpu<'_>) -> Cpu {
+pub(super) fn cpu(cpu: config::Cpu<'_>) -> Cpu {
     Cpu {
         shares: nonzero(cpu.shares),
         quota: nonzero(cpu.quota),
@@ -263,7 +263,7 @@ fn hugepages(limits: Vec<config::Hugepage<'_>>) -> Result<Vec<(String, u64)>> {
 }
 
 /// The key is a file of the container's cgroup.
-fn unified(key: Str<'_>, value: Str<'_>) -> Result<(String, String)> {
+pub(super) fn unified(key: Str<'_>, value: Str<'_>) -> Result<(String, String)> {
     if key.contains('/') {
         return Err(Error::refused(format!(
             "unified resource {:?} must be a file name (no slashes)",

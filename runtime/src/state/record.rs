@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::LateHooks;
+use crate::plan::{LateHooks, Resources};
 
 /// A container's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,78 @@ pub struct Config {
     pub namespaces: Vec<Namespace>,
     /// `bundle=<path>`, then every annotation as `key=value`.
     pub labels: Vec<String>,
+    /// The limits that `update` has set.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub cgroups: Limits,
+}
+
+/// Limits under the names that they have in runc's record. Only those that were changed since the container was made: they are
+/// told here, and kept by the kernel, which is asked when one depends on another.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_swap: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_shares: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_period: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_burst: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_rt_quota: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_rt_period: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpuset_cpus: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpuset_mems: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_idle: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkio_weight: Option<u16>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unified: BTreeMap<String, String>,
+}
+
+impl Limits {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Takes what `resources` names; of several updates the last counts.
+    pub fn take(&mut self, resources: &Resources) {
+        fn set<T: Clone>(to: &mut Option<T>, from: Option<&T>) {
+            if from.is_some() {
+                *to = from.cloned();
+            }
+        }
+        let (memory, cpu) = (&resources.memory, &resources.cpu);
+        set(&mut self.memory, memory.limit.as_ref());
+        set(&mut self.memory_reservation, memory.reservation.as_ref());
+        set(&mut self.memory_swap, memory.swap.as_ref());
+        set(&mut self.cpu_shares, cpu.shares.as_ref());
+        set(&mut self.cpu_quota, cpu.quota.as_ref());
+        set(&mut self.cpu_period, cpu.period.as_ref());
+        set(&mut self.cpu_burst, cpu.burst.as_ref());
+        set(&mut self.cpu_rt_quota, cpu.realtime_runtime.as_ref());
+        set(&mut self.cpu_rt_period, cpu.realtime_period.as_ref());
+        set(&mut self.cpuset_cpus, cpu.cpus.as_ref());
+        set(&mut self.cpuset_mems, cpu.mems.as_ref());
+        set(&mut self.cpu_idle, cpu.idle.as_ref());
+        set(&mut self.pids_limit, resources.pids_limit.as_ref());
+        set(&mut self.blkio_weight, resources.block_io.weight.as_ref());
+        self.unified.extend(resources.unified.iter().cloned());
+    }
 }
 
 /// One namespace of the record's `config`.

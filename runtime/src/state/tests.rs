@@ -53,6 +53,7 @@ fn record(name: &str) -> Record {
                 path: String::new(),
             }],
             labels: Record::labels("/b=c", &annotations),
+            cgroups: Default::default(),
         },
         rootless: false,
         cgroup_paths: [("memory".to_owned(), "/sys/fs/cgroup/memory/x".to_owned())].into(),

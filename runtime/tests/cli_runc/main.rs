@@ -2,143 +2,16 @@
 //! same first line on stdout. Ours is called by a link named `runc`, and then bears that name.
 #![allow(clippy::unwrap_used)]
 
+mod life;
+mod place;
+
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use place::{Place, same};
+
 const OURS: &str = env!("CARGO_BIN_EXE_runc-rs");
-
-/// Debian's runc, of the version that these tests know.
-fn theirs() -> Option<PathBuf> {
-    let path = ["/usr/sbin/runc", "/usr/bin/runc"]
-        .map(PathBuf::from)
-        .into_iter()
-        .find(|p| p.is_file());
-    let version = path
-        .as_ref()
-        .and_then(|p| Command::new(p).arg("--version").output().ok());
-    let known = version.is_some_and(|v| v.stdout.starts_with(b"runc version 1.1."));
-    if !known {
-        eprintln!("skipped: needs runc 1.1 (Debian 12: apt install runc) to compare with");
-        return None;
-    }
-    path
-}
-
-/// A directory with `ours/runc`, `theirs/runc`, and an empty bundle.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Option<Self> {
-        let theirs = theirs()?;
-        let dir = std::env::temp_dir().join(format!("cli-{name}-{}", std::process::id()));
-        fs::create_dir(&dir).unwrap();
-        for (who, binary) in [("ours", Path::new(OURS)), ("theirs", &theirs)] {
-            fs::create_dir(dir.join(who)).unwrap();
-            symlink(binary, dir.join(who).join("runc")).unwrap();
-        }
-        fs::create_dir(dir.join("bundle")).unwrap();
-        Some(Self(dir))
-    }
-
-    /// Exit status, stdout, stderr and the log.
-    fn run(&self, who: &str, line: &[&str], env: &[(&str, &str)]) -> Seen {
-        let log = self.0.join(who).join("log");
-        let _ = fs::remove_file(&log);
-        let line = line
-            .iter()
-            .map(|word| word.replace("LOG", log.to_str().unwrap()));
-        // The same argv[0] for both.
-        let path = format!("{}:/usr/bin:/bin", self.0.join(who).display());
-        // Files: a detached container keeps what it is given.
-        let files = ["stdout", "stderr"].map(|name| self.0.join(who).join(name));
-        let status = Command::new("/usr/bin/env")
-            .args(["runc", "--root"])
-            .arg(self.0.join(who).join("root"))
-            .args(line)
-            .env("PATH", path)
-            .env_remove("XDG_RUNTIME_DIR")
-            .envs(env.iter().copied())
-            .current_dir(self.0.join("bundle"))
-            .stdin(Stdio::null())
-            .stdout(fs::File::create(&files[0]).unwrap())
-            .stderr(fs::File::create(&files[1]).unwrap())
-            .status()
-            .unwrap();
-        let text = |path: &Path| {
-            let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-            without_time(&text.replace(log.to_str().unwrap(), "LOG"))
-        };
-        Seen {
-            code: status.code(),
-            stdout: text(&files[0]),
-            stderr: text(&files[1]),
-            log: text(&log),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What a failed test left running.
-        for who in ["ours", "theirs"] {
-            for id in self.run(who, &["list", "-q"], &[]).stdout.lines() {
-                self.run(who, &["delete", "-f", id], &[]);
-            }
-        }
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-    log: String,
-}
-
-/// Digits of times become 0.
-fn without_time(text: &str) -> String {
-    let mut out = String::new();
-    for line in text.split_inclusive('\n') {
-        match line
-            .find("time=\"")
-            .map(|at| at + 6)
-            .or_else(|| line.find("\"time\":\"").map(|at| at + 8))
-        {
-            Some(at) => {
-                let (head, tail) = line.split_at(at);
-                let (time, tail) = tail.split_at(tail.find('"').unwrap_or(0));
-                out.push_str(head);
-                out.push_str(&time.replace(|c: char| c.is_ascii_digit(), "0"));
-                out.push_str(tail);
-            }
-            None => out.push_str(line),
-        }
-    }
-    out
-}
-
-/// The same in all but the help, of which the first line is compared.
-fn same(place: &Place, line: &[&str], env: &[(&str, &str)]) {
-    let first_line = |mut seen: Seen| {
-        if ["NAME:", "Incorrect Usage"]
-            .iter()
-            .any(|start| seen.stdout.starts_with(start))
-        {
-            seen.stdout.truncate(seen.stdout.find('\n').unwrap_or(0));
-        }
-        seen
-    };
-    let ours = first_line(place.run("ours", line, env));
-    let theirs = first_line(place.run("theirs", line, env));
-    assert_eq!(
-        ours, theirs,
-        "runc {line:?}, {env:?}\n left: ours, right: runc's"
-    );
-}
 
 #[test]
 fn usage_errors_are_runcs() {
@@ -190,8 +63,60 @@ fn usage_errors_are_runcs() {
         "list -f xml",
         "list -f=",
         "list --help extra",
+        // Go's habits.
+        "-debug list",
+        "-debug=false list",
+        "--debug=0 -log-format=json list",
+        "--log-format text --log-format json state nope",
+        "--log-format=json -log-format text state nope",
+        "-log-format -log-format list",
+        "list -quiet=true -q=false",
+        "list -quiet=true -quiet=false",
+        "list --quiet false",
+        "list -qf json",
+        "list -f table -f json",
+        "list -f json -f table",
+        "list -format -q",
+        "delete -force=true -force=false nope",
+        "delete --force=F nope",
+        "delete nope -force=T",
+        "kill nope -9",
+        "kill -9 nope",
+        "kill nope -- -9",
+        "state -- nope",
+        "state -- -nope",
+        "run -no-subreaper -b /nonexistent x",
+        "run --no-subreaper=false x -b=/nonexistent",
+        "run -no-subreaper=x y",
+        "create --preserve-fds 0x1 --preserve-fds z x",
         "spec a",
         "features a",
+        "pause",
+        "pause a b",
+        "resume",
+        "resume a b",
+        "pause --bogus x",
+        "pause x --bogus",
+        "ps",
+        "ps --format",
+        "ps --bogus x",
+        "events",
+        "events a b",
+        "events --interval 1x a",
+        "events --interval= a",
+        "events --interval a",
+        "events --interval",
+        "events --interval 5 a",
+        "events --stats=maybe a",
+        "update",
+        "update a b",
+        "update --bogus a",
+        "update --pids-limit x a",
+        "update --pids-limit= a",
+        "update --blkio-weight 1.5 a",
+        "update -r /a --resources /b a",
+        "update -memory",
+        "update --memory",
     ] {
         same(&place, &line.split_whitespace().collect::<Vec<_>>(), &[]);
     }
@@ -223,6 +148,25 @@ fn missing_containers_are_runcs() {
         "create x",
         "run x",
         "kill nope BOGUS",
+        "pause nope",
+        "resume nope",
+        "pause a/b",
+        "ps nope",
+        "ps nope -ef",
+        "ps nope --bogus",
+        "ps -- nope -ef",
+        "ps -f json nope",
+        "ps -format=bogus nope",
+        "events nope",
+        "events -stats nope",
+        "events nope --stats",
+        "events --interval 0 nope",
+        "events --interval=-1h nope",
+        "update nope",
+        "update --memory x nope",
+        "update nope --memory x",
+        "update -r /nonexistent nope",
+        "update -r - nope",
     ] {
         same(&place, &line.split_whitespace().collect::<Vec<_>>(), &[]);
     }
@@ -311,127 +255,6 @@ fn spec_is_runcs() {
         }
         assert_eq!(texts[0], texts[1], "{line:?}");
     }
-}
-
-#[test]
-fn a_life_is_runcs() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root to run containers");
-        return;
-    }
-    let Some(place) = Place::new("life") else {
-        return;
-    };
-    let laid = Command::new(OURS)
-        .args(["spec", "--busybox", "-b"])
-        .arg(place.0.join("bundle"))
-        .output()
-        .unwrap();
-    if !laid.status.success() {
-        eprintln!("skipped: {}", String::from_utf8_lossy(&laid.stderr));
-        return;
-    }
-    let config = place.0.join("bundle/config.json");
-    let text = fs::read_to_string(&config).unwrap();
-    // The cgroup of each is named for the container, as that of none else on this host.
-    let text = text.replacen('{', "{\"annotations\": {\"b\": \"<2>\", \"a\": \"1\"},", 1);
-    fs::write(&config, text.replace("\"sh\"", "\"sleep\", \"1000\"")).unwrap();
-
-    let lives = ["ours", "theirs"].map(|who| {
-        let id = format!("cli-life-{who}-{}", std::process::id());
-        let step = |line: &str| {
-            let line: Vec<String> = line
-                .split(' ')
-                .map(|word| word.replace("ID", &id))
-                .collect();
-            let seen = place.run(
-                who,
-                &line.iter().map(String::as_str).collect::<Vec<_>>(),
-                &[],
-            );
-            // The exit status as a word: numbers are taken out.
-            let code = match seen.code {
-                Some(0) => "well",
-                Some(1) => "failed",
-                _ => "otherwise",
-            };
-            format!("{line:?} {code}\n{seen:#?}\n").replace(&id, "ID")
-        };
-        let mut life = String::new();
-        for line in [
-            "create ID",
-            "create ID",
-            "run ID",
-            "state ID",
-            "list",
-            "list -f json",
-            "list -q",
-            "kill ID BOGUS",
-            "start ID",
-            "start ID",
-            "delete ID",
-            "create ID",
-            "state ID",
-            "kill ID 0",
-            "kill ID KILL",
-        ] {
-            life.push_str(&step(line));
-        }
-        // A death takes its time; nothing else tells of it to who did not start the container.
-        let stopped = (0..2000).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            step("state ID").contains("stopped")
-        });
-        assert!(stopped, "{life}");
-        for line in [
-            "state ID",
-            "list",
-            "kill ID KILL",
-            "kill --all ID KILL",
-            "start ID",
-            "delete ID",
-            "delete ID",
-            "run -d --pid-file ../pid ID",
-            "delete -f ID",
-            "delete -f ID",
-            "list -q",
-        ] {
-            life.push_str(&step(line));
-        }
-        plain(&life)
-    });
-    assert!(
-        lives[0].contains("well") && lives[0].contains("failed"),
-        "{}",
-        lives[0]
-    );
-    for (ours, theirs) in lives[0].split("\n[").zip(lives[1].split("\n[")) {
-        assert_eq!(ours, theirs, "\nleft: ours, right: runc's");
-    }
-    assert_eq!(lives[0], lives[1]);
-}
-
-/// Without pids, times, the length of names, and the version of the specification.
-fn plain(life: &str) -> String {
-    let mut out = String::new();
-    let life = life.replace("-dev", "");
-    let mut chars = life.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c.is_ascii_digit() {
-            while chars
-                .next_if(|c| c.is_ascii_digit() || matches!(c, '.' | '-'))
-                .is_some()
-            {}
-            out.push('0');
-        } else {
-            out.push(c);
-        }
-    }
-    // Columns are as wide as the names in them.
-    out.split(' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[test]

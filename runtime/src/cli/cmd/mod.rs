@@ -2,6 +2,8 @@
 
 mod create;
 mod spec;
+mod update;
+mod watch;
 
 use std::ffi::OsStr;
 
@@ -41,6 +43,17 @@ pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowAr
             Ok(0)
         }
         "list" => list(globals, low),
+        "pause" => {
+            container::pause(globals, &id(low)?)?;
+            Ok(0)
+        }
+        "resume" => {
+            container::resume(globals, &id(low)?)?;
+            Ok(0)
+        }
+        "ps" => watch::ps(globals, &id(low)?, low),
+        "events" => watch::events(globals, &id(low)?, low),
+        "update" => update::update(globals, &id(low)?, low),
         "spec" => spec::spec(low),
         "features" => output::print(&output::features()),
         // The table has no other command that is supported; a test says so.

@@ -1,5 +1,6 @@
 //! What the commands print, to the letter of what runc prints.
 
+mod events;
 mod features;
 
 use std::fmt::Write as _;
@@ -11,13 +12,19 @@ use super::{Outcome, SPEC_VERSION, VERSION};
 use crate::container::StateView;
 use crate::log::push_json;
 
+pub use events::{event, pids};
 pub use features::features;
 
 /// Prints `text` on stdout: the whole of a command's output, in one write where the kernel takes it whole. Not by
 /// std's stdout, which would make two writes of a text that does not end in a newline.
 pub(super) fn print(text: &str) -> Outcome {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], what need not be text.
+pub(super) fn print_bytes(bytes: &[u8]) -> Outcome {
     let stdout = std::io::stdout();
-    let mut rest = text.as_bytes();
+    let mut rest = bytes;
     while !rest.is_empty() {
         match nix::unistd::write(stdout.as_fd(), rest) {
             Ok(n) => rest = &rest[n..],

@@ -1,0 +1,61 @@
+//! `update`: other limits for a container that is there.
+
+use std::time::{Duration, Instant};
+
+use sync_model::lifecycle::{self, Refusal};
+
+use super::evidence::{Seen, paths};
+use super::{Error, Globals};
+use crate::cgroup;
+use crate::plan::Resources;
+use crate::state::{self, Dir, Id};
+
+/// How long another `update`, or a `delete`, may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `update`: sets what `resources` names, of what [`crate::spec::limits`] reads, and records it.
+///
+/// # Errors
+/// A container that has stopped; a limit that the kernel refuses. The limits are then as they were, or the error says
+/// which are not.
+pub fn update(globals: &Globals, id: &Id, resources: &Resources) -> Result<(), Error> {
+    let refused = |refusal: Refusal| Error::Refused(refusal.text(id.as_str()));
+    let dir = Dir::open(&globals.root, id)?;
+    let deadline = Instant::now() + PATIENCE;
+    // Of two updates the second begins with what the first has left; and nothing is written into the cgroups of another
+    // container that has got the name meanwhile.
+    let _alone = loop {
+        match dir.try_lock_for_removal()? {
+            Some(guard) => break guard,
+            // A lock has no event that could be awaited together with a deadline.
+            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            None => return Err(Error::Busy),
+        }
+    };
+    if dir.is_removed()? {
+        return Err(state::Error::NotFound.into());
+    }
+    let seen = Seen::look(&dir)?;
+    lifecycle::update(&seen.evidence).map_err(refused)?;
+    let mut record = (seen.record).ok_or_else(|| refused(Refusal::DoesNotExist))?;
+    let before = record.config.cgroups.clone();
+    let updated = match cgroup::update(&paths(&record), resources) {
+        Ok(updated) => updated,
+        Err(error) => {
+            // If it has ended meanwhile, that is why.
+            lifecycle::update(&Seen::look(&dir)?.evidence).map_err(refused)?;
+            return Err(Error::Group(error));
+        }
+    };
+    record.config.cgroups.take(resources);
+    if record.config.cgroups == before {
+        return Ok(());
+    }
+    dir.write(&record)
+        .map_err(|error| match updated.set_back() {
+            None => error.into(),
+            Some(left) => {
+                Error::Refused(format!("{error}; the limits could not be set back: {left}"))
+            }
+        })
+}
