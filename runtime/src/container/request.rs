@@ -8,6 +8,8 @@ use sync_model::table::States;
 use sync_model::{Driver, Message, Outcome, Received, driver};
 
 use super::Error;
+use super::evidence::paths;
+use crate::cgroup;
 use crate::process::peer::Peer;
 use crate::process::wire::Wire;
 use crate::process::{creator, gate};
@@ -98,6 +100,9 @@ impl<'a, S: States> Request<'a, S> {
 fn silent(record: &Record, init: Option<&Peer>) -> Error {
     if init.is_some_and(Peer::is_stopped) {
         return Error::Silent("it is stopped (SIGSTOP, or a debugger)");
+    }
+    if cgroup::is_frozen(&paths(record)).is_ok_and(|frozen| frozen) {
+        return Error::Silent("it is paused");
     }
     match &record.runtime.agent {
         Some(path) => AgentError::Silent { path: path.clone() }.into(),
