@@ -227,11 +227,21 @@ fn burst_and_idle() {
     }
     update(&c, &["--cpu-burst", "0"]).ok();
     assert_eq!(value(pid, "cpu", burst).unwrap(), "0");
-    for idle in ["1", "0"] {
+    // The kernel forgets the weight of an idle group; we do not.
+    let weight = if is_v2() { "cpu.weight" } else { "cpu.shares" };
+    update(&c, &["--cpu-share", "512"]).ok();
+    let before = value(pid, "cpu", weight).unwrap();
+    for idle in ["1", "1", "0", "0", "1", "0"] {
         update(&c, &["--cpu-idle", idle]).ok();
         assert_eq!(value(pid, "cpu", "cpu.idle").unwrap(), idle);
+        let now = value(pid, "cpu", weight).unwrap();
+        assert_eq!(now == before, idle == "0", "{now}");
     }
     update(&c, &["--cpu-idle", "2"]).refused("cpu.idle: invalid argument");
+    // Not if something else fails, either.
+    update(&c, &["--cpu-idle", "1", "--cpuset-cpus", "4000"]).refused("cpuset.cpus: ");
+    assert_eq!(value(pid, "cpu", "cpu.idle").unwrap(), "0");
+    assert_eq!(value(pid, "cpu", weight).unwrap(), before);
 }
 
 /// The kernel wants memory <= memory and swap at each moment: up needs one order, down the other.

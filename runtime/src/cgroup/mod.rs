@@ -48,7 +48,7 @@ pub use layout::{Hierarchy, Layout, Mode};
 pub use oom::{Oom, OomWatch};
 pub use path::CgroupPaths;
 pub use stats::{Stats, stats};
-pub use update::{Updated, update};
+pub use update::{Updated, update, weight, with_weight};
 pub use view::view;
 
 use crate::plan::Resources;

@@ -530,6 +530,7 @@ fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
             hooks: plan.hooks.late.clone(),
             agent: listener_path(plan).map(str::to_owned),
             start_hooks: start_hooks(plan),
+            weight: 0,
         },
     }
 }

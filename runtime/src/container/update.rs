@@ -39,7 +39,24 @@ pub fn update(globals: &Globals, id: &Id, resources: &Resources) -> Result<(), E
     lifecycle::update(&seen.evidence).map_err(refused)?;
     let mut record = (seen.record).ok_or_else(|| refused(Refusal::DoesNotExist))?;
     let before = record.config.cgroups.clone();
-    let updated = match cgroup::update(&paths(&record), resources) {
+    let groups = paths(&record);
+    // An idle group has no weight, and one that is no longer idle the default one.
+    let named = resources.cpu.shares.is_some();
+    let (idle, had) = (resources.cpu.idle, record.runtime.weight);
+    if idle == Some(1) && !named && had == 0 {
+        record.runtime.weight = cgroup::weight(&groups);
+    }
+    if idle == Some(0) {
+        record.runtime.weight = 0;
+    }
+    let given_back;
+    let all = if idle == Some(0) && !named && had != 0 {
+        given_back = cgroup::with_weight(&groups, resources.clone(), had);
+        &given_back
+    } else {
+        resources
+    };
+    let updated = match cgroup::update(&groups, all) {
         Ok(updated) => updated,
         Err(error) => {
             // If it has ended meanwhile, that is why.
@@ -48,7 +65,7 @@ pub fn update(globals: &Globals, id: &Id, resources: &Resources) -> Result<(), E
         }
     };
     record.config.cgroups.take(resources);
-    if record.config.cgroups == before {
+    if record.config.cgroups == before && record.runtime.weight == had {
         return Ok(());
     }
     dir.write(&record)

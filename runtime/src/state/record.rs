@@ -160,6 +160,9 @@ pub struct Runtime {
     /// How many seconds init's hooks may take between the start and the program: without a limit, [`Runtime::FOR_EVER`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub start_hooks: u64,
+    /// The CPU weight (v1: shares) that the container had when `update` made it idle: the kernel forgets it then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight: u64,
 }
 
 fn is_zero(seconds: &u64) -> bool {

@@ -66,6 +66,7 @@ fn record(name: &str) -> Record {
             hooks: Default::default(),
             agent: None,
             start_hooks: 0,
+            weight: 0,
         },
     }
 }

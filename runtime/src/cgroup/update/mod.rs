@@ -59,6 +59,29 @@ pub fn update(paths: &CgroupPaths, resources: &Resources) -> Result<Updated> {
     }
 }
 
+/// The CPU weight of a container that is not idle: v1's shares, or v2's own measure. 0: it is idle, or nobody counts.
+pub fn weight(paths: &CgroupPaths) -> u64 {
+    let (group, name) = match paths.get("cpu") {
+        Some(group) => (group, "cpu.shares"),
+        None => (paths.get("").unwrap_or_default(), "cpu.weight"),
+    };
+    match number(&format!("{group}/cpu.idle")) {
+        Some(1) => 0,
+        _ => number(&format!("{group}/{name}")).unwrap_or(0),
+    }
+}
+
+/// `resources`, and a [`weight`] from before.
+pub fn with_weight(paths: &CgroupPaths, mut resources: Resources, weight: u64) -> Resources {
+    if paths.is_v2() {
+        let own = ("cpu.weight".to_owned(), weight.to_string());
+        resources.unified.insert(0, own);
+    } else {
+        resources.cpu.shares = Some(weight);
+    }
+    resources
+}
+
 impl Updated {
     /// Sets everything back, because of `cause`. Returns it, with what could not be set back.
     pub fn undo(self, cause: Error) -> Error {
@@ -125,8 +148,18 @@ fn write(change: &Change, done: &mut Updated) -> Result<()> {
     if text.as_deref().map(str::trim_end) == Some(change.value.as_str()) {
         return Ok(());
     }
+    // Goes with being idle, and does not come back with it.
+    let weight = path.strip_suffix("/cpu.idle").and_then(|group| {
+        let names = ["cpu.shares", "cpu.weight"];
+        let mut paths = names.iter().map(|name| format!("{group}/{name}"));
+        paths.find_map(|path| {
+            let text = file::read_line(&path).ok();
+            text.is_some().then_some(Was { path, text })
+        })
+    });
     match file::write_file(path, &change.value) {
         Ok(()) => {
+            done.0.extend(weight);
             done.0.push(Was {
                 path: path.clone(),
                 text,
