@@ -29,13 +29,17 @@ const INIT: usize = 1;
 
 /// `run` or `create` with one call broken; 0 is the command, 1 is init.
 fn traced(c: &Container, command: &str, fault: Option<(&Call, Action)>) -> (Trace, Output) {
-    let args = [
-        command,
-        "--bundle",
-        c.bundle.path().to_str().unwrap(),
-        &c.id,
-    ];
-    let (started, out, err) = c.runtime.command(&args);
+    let bundle = c.bundle.path().to_str().unwrap();
+    traced_command(c, &[command, "--bundle", bundle, &c.id], fault)
+}
+
+/// Any command with one call broken.
+pub fn traced_command(
+    c: &Container,
+    args: &[&str],
+    fault: Option<(&Call, Action)>,
+) -> (Trace, Output) {
+    let (started, out, err) = c.runtime.command(args);
     let append = |p: &Path| File::options().append(true).open(p).unwrap().into();
     let trace = trace(Task {
         command: &started,
@@ -67,12 +71,34 @@ fn calls(c: &Container, command: &str, process: usize) -> Vec<Call> {
     let (trace, out) = traced(c, command, None);
     out.ok();
     gone(c, &trace);
+    sample(trace, process)
+}
+
+/// The calls of a command that makes no container, unbroken.
+pub fn calls_of(c: &Container, args: &[&str]) -> Vec<Call> {
+    let (trace, out) = traced_command(c, args, None);
+    out.ok();
+    sample(trace, COMMAND)
+}
+
+/// All of one process; a slow machine takes some.
+fn sample(trace: Trace, process: usize) -> Vec<Call> {
     let calls = trace.calls.into_iter();
-    // A slow machine takes a sample.
     calls
         .filter(|call| call.process == process)
         .step_by(slow().try_into().unwrap())
         .collect()
+}
+
+/// Kills the command at this call. It may get through: another run may make fewer of them.
+pub fn killed_at(c: &Container, call: &Call, args: &[&str]) -> bool {
+    let (trace, out) = traced_command(c, args, Some((call, Action::Kill)));
+    assert_eq!(
+        out.code,
+        if trace.fired { 137 } else { 0 },
+        "{call:?}: {out}"
+    );
+    trace.fired
 }
 
 /// Deletes it, and sees that nothing is left of it.

@@ -13,6 +13,7 @@ mod cgroups_v2_places;
 mod conformance;
 mod console_socket;
 mod crash;
+mod crash_commands;
 mod differential;
 mod events;
 mod explain;

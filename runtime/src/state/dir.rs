@@ -140,14 +140,14 @@ impl Dir {
 
     /// Keeps other deleters out as long as the guard lives; `None`: one is at work. (flock(2): it has nothing to do with
     /// the creator's lock.)
-    pub fn try_lock_for_removal(&self) -> Result<Option<Flock<OwnedFd>>> {
+    pub fn try_lock_for_removal(&self) -> Result<Option<Alone>> {
         let what = "cannot lock the state directory";
         let copy = self
             .fd
             .try_clone()
             .map_err(|e| fail(what, "fcntl", &self.path())(errno_of(&e)))?;
         match Flock::lock(copy, FlockArg::LockExclusiveNonblock) {
-            Ok(guard) => Ok(Some(guard)),
+            Ok(guard) => Ok(Some(Alone(Some(guard)))),
             Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => Ok(None),
             Err((_, errno)) => Err(fail(what, "flock", &self.path())(errno)),
         }
@@ -250,6 +250,19 @@ impl Dir {
             }
         }
         Ok(())
+    }
+}
+
+/// Keeps other deleters, and updates, out as long as it lives.
+#[derive(Debug)]
+pub struct Alone(Option<Flock<OwnedFd>>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked by our end. A guard of nix's own panics instead.
+        if let Some(Err((guard, _))) = self.0.take().map(Flock::unlock) {
+            std::mem::forget(guard);
+        }
     }
 }
 
