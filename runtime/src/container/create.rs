@@ -27,7 +27,7 @@ use crate::process::{gate, idmap, pid_file};
 use crate::rootfs::{CgroupView, Sources};
 use crate::seccomp::listener::{self, Agent, ContainerProcessState};
 use crate::seccomp::{self, Profile};
-use crate::spec::{self, LoadOptions};
+use crate::spec::{self, ConfigFile, LoadOptions};
 use crate::state::{self, Dir, Phase, Record, Runtime, proc_stat};
 use crate::sys::{self, clone, pidfd, signal};
 
@@ -36,10 +36,10 @@ use crate::sys::{self, clone, pidfd, signal};
 /// # Errors
 /// Everything that can be wrong with a config or a kernel; nothing is left behind.
 pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
-    let plan = load(globals, args, true)?;
+    let (plan, config) = load(globals, args, true)?;
     let console = connect_console(args)?;
     keep_the_dead()?;
-    let mut making = Making::begin(globals, args, plan)?;
+    let mut making = Making::begin(globals, args, plan, config)?;
     making.console = console;
     let made = making.build(false);
     making.finish(made)?;
@@ -51,11 +51,11 @@ pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
 /// # Errors
 /// As [`create`], and those of the start.
 pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
-    let plan = load(globals, args, args.detach)?;
+    let (plan, config) = load(globals, args, args.detach)?;
     if args.detach {
         let console = connect_console(args)?;
         keep_the_dead()?;
-        let mut making = Making::begin(globals, args, plan)?;
+        let mut making = Making::begin(globals, args, plan, config)?;
         making.console = console;
         let made = making.build(true);
         return making.finish(made).map(|_| 0);
@@ -65,7 +65,7 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     // With a pid namespace of its own, the container's orphans are its init's.
     let orphans = !plan.init.namespaces.has(Namespaces::PID);
     foreground::prepare(orphans && !args.no_subreaper)?;
-    let mut making = Making::begin(globals, args, plan)?;
+    let mut making = Making::begin(globals, args, plan, config)?;
     making.console = terminal
         .as_mut()
         .and_then(|terminal| terminal.for_init.take());
@@ -103,7 +103,7 @@ fn keep_the_dead() -> Result<(), Error> {
     signal::set_default(libc::SIGCHLD).map_err(Error::sys("cannot wait for init"))
 }
 
-fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Error> {
+fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<(Plan, ConfigFile), Error> {
     let options = LoadOptions {
         no_pivot: args.no_pivot,
         rootless: globals.rootless.applies(sys::euid()),
@@ -111,7 +111,7 @@ fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Erro
         detach,
         console_socket: args.console_socket.is_some(),
     };
-    let plan = spec::load(&args.bundle, &options)?;
+    let (plan, config) = spec::load_keeping(&args.bundle, &options)?;
     if !plan.init.execution.selinux_label.is_empty() && !labels::selinux_enabled() {
         return Err(Error::Refused(
             "selinux label is specified in config, but selinux is disabled or not supported"
@@ -121,7 +121,7 @@ fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<Plan, Erro
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(plan)
+    Ok((plan, config))
 }
 
 /// A container that is being made.
@@ -154,7 +154,12 @@ struct Making<'a> {
 
 impl<'a> Making<'a> {
     /// Everything that can be refused without a trace, then the state directory with its record.
-    fn begin(globals: &Globals, args: &'a CreateArgs, plan: Plan) -> Result<Self, Error> {
+    fn begin(
+        globals: &Globals,
+        args: &'a CreateArgs,
+        plan: Plan,
+        config: ConfigFile,
+    ) -> Result<Self, Error> {
         let layout = Layout::detect()?;
         let cgroups =
             CgroupPaths::plan(&layout, &plan.cgroup, args.id.as_str()).map_err(|error| {
@@ -207,7 +212,8 @@ impl<'a> Making<'a> {
             has_cgroups: false,
             about,
         };
-        match making.write_record() {
+        let kept = making.dir().and_then(|dir| Ok(dir.keep_config(config)?));
+        match kept.and_then(|()| making.write_record()) {
             Ok(()) => Ok(making),
             Err(error) => {
                 making.clean_up();
@@ -531,6 +537,7 @@ fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
             agent: listener_path(plan).map(str::to_owned),
             start_hooks: start_hooks(plan),
             weight: 0,
+            no_new_keyring: args.no_new_keyring,
         },
     }
 }

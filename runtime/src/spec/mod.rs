@@ -35,6 +35,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 pub use capability::NAMES as CAPABILITY_NAMES;
@@ -67,20 +68,41 @@ pub struct LoadOptions {
     pub console_socket: bool,
 }
 
+/// A config.json that was read, still open.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// At its end.
+    pub file: OwnedFd,
+    /// How many bytes were read.
+    pub size: usize,
+}
+
 /// Reads `bundle`/config.json. The plan's paths are absolute; the root filesystem exists.
 ///
 /// # Errors
 /// Everything of [`Error`]; the text names the field or the path.
 pub fn load(bundle: &Path, options: &LoadOptions) -> Result<Plan> {
-    let mut files = Batch::with_capacity(2);
-    let text = read::config(bundle, &mut files)?;
+    load_keeping(bundle, options).map(|(plan, _)| plan)
+}
+
+/// As [`load`]; with config.json itself, which is still open.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_keeping(bundle: &Path, options: &LoadOptions) -> Result<(Plan, ConfigFile)> {
+    let mut files = Batch::with_capacity(1);
+    let (text, file) = read::config(bundle)?;
     let (bundle, mut plan) = {
         let bundle = read::bundle(bundle)?;
         let plan = parse(&text, &bundle, options)?;
         (bundle, plan)
     };
     plan.init.rootfs.path = read::rootfs(&bundle, &plan.init.rootfs.path, &mut files)?;
-    Ok(plan)
+    let config = ConfigFile {
+        file: file.into(),
+        size: text.len(),
+    };
+    Ok((plan, config))
 }
 
 /// As [`load`], without touching the file system: `json` is config.json, `bundle` the absolute path of its directory, which

@@ -22,8 +22,8 @@ fn failed(call: &'static str, object: impl Into<String>, error: &io::Error) -> s
     )
 }
 
-/// The bytes of `bundle`/config.json: one open, one stat, one read.
-pub(super) fn config(bundle: &Path, files: &mut Batch) -> Result<Vec<u8>> {
+/// The bytes of `bundle`/config.json, and the open file: one open, one stat, one read.
+pub(super) fn config(bundle: &Path) -> Result<(Vec<u8>, File)> {
     let path = bundle.join("config.json");
     let object = || path.display().to_string();
     // O_NONBLOCK: opening a fifo must fail below, not wait for a writer.
@@ -70,8 +70,7 @@ pub(super) fn config(bundle: &Path, files: &mut Batch) -> Result<Vec<u8>> {
         }
     }
     text.truncate(filled);
-    files.push(file.into());
-    Ok(text)
+    Ok((text, file))
 }
 
 /// `bundle` as text; absolute.

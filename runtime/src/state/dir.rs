@@ -14,6 +14,7 @@ use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
 
 use super::{Error, Id, Record, Result};
 use crate::process::gate;
+use crate::spec::{self, ConfigFile};
 use crate::sys::close::Batch;
 use crate::sys::{self, lock};
 
@@ -21,8 +22,10 @@ use crate::sys::{self, lock};
 const RECORD: &str = "state.json";
 /// What becomes the record by rename.
 const RECORD_TMP: &str = "state.json.tmp";
+/// The config.json that the container was made of, for `exec`: the bundle's may be another by then.
+const CONFIG: &str = "config.json";
 /// What a finished container's directory always holds.
-const USUAL: [&str; 2] = [gate::LOCK, RECORD];
+const USUAL: [&str; 3] = [gate::LOCK, RECORD, CONFIG];
 /// What else this runtime puts into a state directory: `remove` removes nothing but these two lists.
 const OTHERS: [&str; 2] = [gate::SOCKET, RECORD_TMP];
 /// A record is a few KiB, but it holds the annotations of a config.json of at most 16 MiB, of which one byte may be six
@@ -233,18 +236,51 @@ impl Dir {
     /// is named by the error. Works on what a `remove` that died half-way left.
     pub fn remove(&self) -> Result<()> {
         let path = self.path();
-        self.unlink(USUAL)?;
+        self.unlink(&USUAL)?;
         let mut removed = remove_dir(&path);
         if removed == Err(Errno::ENOTEMPTY) {
-            self.unlink(OTHERS)?;
+            self.unlink(&OTHERS)?;
             removed = remove_dir(&path);
         }
         removed.map_err(fail("cannot remove the state directory", "rmdir", &path))
     }
 
-    fn unlink(&self, names: [&str; 2]) -> Result<()> {
+    /// Keeps a copy of config.json. The kernel copies it: a large one takes no memory of ours.
+    pub fn keep_config(&self, config: ConfigFile) -> Result<()> {
+        let what = "cannot keep the container's config.json";
+        let path = self.path().join(CONFIG);
+        let flags = OFlag::O_WRONLY
+            | OFlag::O_CREAT
+            | OFlag::O_TRUNC
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC;
+        let copy = openat(&self.fd, CONFIG, flags, Mode::from_bits_truncate(0o600))
+            .map_err(fail(what, "open", &path))?;
+        let done = sys::fd::copy(config.file.as_fd(), config.size, copy.as_fd());
+        let mut written = self.written.borrow_mut();
+        written.push(config.file);
+        written.push(copy);
+        done.map_err(|error| fail(what, error.call, &path)(error.errno))
+    }
+
+    /// The config.json that the container was made of.
+    pub fn config(&self) -> Result<Vec<u8>> {
+        let path = self.path().join(CONFIG);
+        let what = "cannot read the container's config.json";
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let fd =
+            openat(&self.fd, CONFIG, flags, Mode::empty()).map_err(fail(what, "open", &path))?;
+        let mut text = Vec::with_capacity(16 << 10);
+        File::from(fd)
+            .take(spec::MAX_SIZE + 1)
+            .read_to_end(&mut text)
+            .map_err(|e| fail(what, "read", &path)(errno_of(&e)))?;
+        Ok(text)
+    }
+
+    fn unlink(&self, names: &[&str]) -> Result<()> {
         for name in names {
-            match unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir) {
+            match unlinkat(&self.fd, *name, UnlinkatFlags::NoRemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(e) => return Err(fail("cannot remove", "unlink", &self.path().join(name))(e)),
             }

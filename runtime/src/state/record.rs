@@ -163,6 +163,13 @@ pub struct Runtime {
     /// The CPU weight (v1: shares) that the container had when `update` made it idle: the kernel forgets it then.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub weight: u64,
+    /// `--no-new-keyring`: `exec` stays in the caller's too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_new_keyring: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_zero(seconds: &u64) -> bool {

@@ -67,6 +67,7 @@ fn record(name: &str) -> Record {
             agent: None,
             start_hooks: 0,
             weight: 0,
+            no_new_keyring: false,
         },
     }
 }

@@ -1,7 +1,7 @@
 //! Descriptors by number: what a process was given at its start.
 
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
@@ -53,6 +53,27 @@ pub fn preserved(count: u32) -> Batch {
     let mut batch = Batch::default();
     (0..count).for_each(|place| batch.push(inherited(FIRST_FD.saturating_add_unsigned(place))));
     batch
+}
+
+/// Copies the first `size` bytes of the file `from`, whatever its offset, to where `to` stands (sendfile(2)).
+///
+/// # Errors
+/// That of sendfile(2); `ENODATA`: the file has become shorter.
+pub fn copy(from: BorrowedFd<'_>, size: usize, to: BorrowedFd<'_>) -> Result<()> {
+    let mut offset: libc::off_t = 0;
+    let mut left = size;
+    while left > 0 {
+        // SAFETY: takes descriptors, a live offset and a number.
+        let copied =
+            unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), &raw mut offset, left) };
+        match Errno::result(copied) {
+            Ok(0) => return Err(Error::new("sendfile", "", Errno::ENODATA)),
+            Ok(count) => left -= count.cast_unsigned().min(left),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::new("sendfile", "", errno)),
+        }
+    }
+    Ok(())
 }
 
 /// The descriptor that comes as the next message of `socket` (unix(7), `SCM_RIGHTS`). Does not wait: it was sent before.
