@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use execution::{Execution, MemoryPolicy, NetDevice, Scheduler};
+pub use execution::{ExecAffinity, Execution, MemoryPolicy, NetDevice, Scheduler};
 
 /// A whole container, validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Plan {
     pub net_devices: Vec<NetDevice>,
     /// What the creator does in the cgroup hierarchies.
     pub cgroup: CgroupPlan,
+    /// `process.execCPUAffinity`
+    pub exec_affinity: ExecAffinity,
     /// `linux.seccomp`: the creator compiles it. `None`: no filter.
     pub seccomp: Option<crate::seccomp::Profile>,
     /// `hooks` that the creator, `start` and `delete` run; init's are in [`InitPlan::hooks`].

@@ -51,6 +51,9 @@ pub enum Error {
         "cgroup: the devices controller is not mounted below /sys/fs/cgroup: a container without device rules would reach every device of the host"
     )]
     NoDevices,
+    /// A `--cgroup` that is none.
+    #[error("{0}")]
+    Sub(String),
     /// A limit was asked for, the controller is not there.
     #[error("cannot set {controller} limit: container could not join or create cgroup")]
     NoController {

@@ -36,8 +36,11 @@ pub fn is_frozen(paths: &CgroupPaths) -> Result<bool> {
     Ok(look(&format!("{directory}/cgroup.freeze"))?.is_some_and(|text| text == "1"))
 }
 
-/// Would a process in this group run? No, if the group or one above it is frozen.
-pub(super) fn is_frozen_at_all(paths: &CgroupPaths) -> Result<bool> {
+/// Would a process in this group not run? So it is if the group or one above it is frozen.
+///
+/// # Errors
+/// The freezer's file cannot be read.
+pub fn is_frozen_at_all(paths: &CgroupPaths) -> Result<bool> {
     if let Some(directory) = paths.get("freezer") {
         return Ok(state_v1(directory)?.is_some_and(|state| state != "THAWED"));
     }

@@ -37,6 +37,8 @@ pub enum Count {
     Exactly(usize),
     /// From, to.
     Between(usize, usize),
+    /// So many or more.
+    AtLeast(usize),
     /// Not checked here.
     Any,
 }
@@ -144,13 +146,13 @@ const CONSOLE_SOCKET: Opt = opt(
     "console-socket",
     None,
     FILE,
-    "send the terminal's master to this unix socket (not supported yet)",
+    "send the terminal's master to this unix socket",
 );
 const PIDFD_SOCKET: Opt = opt(
     "pidfd-socket",
     None,
     FILE,
-    "send a pidfd of the container's process to this unix socket (not supported yet)",
+    "send a pidfd of the process to this unix socket",
 );
 const PID_FILE: Opt = opt(
     "pid-file",
@@ -209,6 +211,97 @@ const RUN_TEXT: &str = "Makes the container that the bundle's config.json descri
     # {name} spec --busybox\n    \
     # {name} run test";
 
+const EXEC: Command = Command {
+    name: "exec",
+    operands: "<container-id> <command> [args...] || --process FILE <container-id>",
+    count: Count::AtLeast(1),
+    about: "start another process in a container",
+    text: "Starts a program in a container that is created or running, as its own is started: with its user, environment,\n\
+        capabilities, limits, labels and seccomp profile. The exit code is the program's, 128 and the signal's\n\
+        number if a signal ended it, or 255 if it was not executed.\n\n    \
+        # {name} exec test ps",
+    options: &[
+        CONSOLE_SOCKET,
+        PIDFD_SOCKET,
+        opt("cwd", None, DIR, "start in DIR of the container"),
+        opt(
+            "env",
+            Some('e'),
+            Kind::Text("NAME=VALUE"),
+            "add this to the environment; may come more than once",
+        ),
+        opt(
+            "tty",
+            Some('t'),
+            Kind::Flag,
+            "give it a terminal of its own",
+        ),
+        opt(
+            "user",
+            Some('u'),
+            Kind::Text("UID[:GID]"),
+            "run as this user",
+        ),
+        opt(
+            "additional-gids",
+            Some('g'),
+            Kind::Number("GID"),
+            "and in this group; may come more than once",
+        ),
+        opt(
+            "process",
+            Some('p'),
+            FILE,
+            "take the process from this JSON file; of the other options those of the process are ignored",
+        ),
+        opt(
+            "detach",
+            Some('d'),
+            Kind::Flag,
+            "return when the program was executed",
+        ),
+        PID_FILE,
+        opt(
+            "process-label",
+            None,
+            Kind::Text("LABEL"),
+            "run under this SELinux label",
+        ),
+        opt(
+            "apparmor",
+            None,
+            Kind::Text("PROFILE"),
+            "run under this AppArmor profile",
+        ),
+        opt(
+            "no-new-privs",
+            None,
+            Kind::Flag,
+            "it can gain no privileges by execve",
+        ),
+        opt(
+            "cap",
+            Some('c'),
+            Kind::Text("CAP"),
+            "add a capability, \"CAP_KILL\"; may come more than once",
+        ),
+        PRESERVE,
+        opt(
+            "cgroup",
+            None,
+            Kind::Text("[CONTROLLERS:]PATH"),
+            "run in this group below the container's, which must exist; may come more than once",
+        ),
+        opt(
+            "ignore-paused",
+            None,
+            Kind::Flag,
+            "also in a paused container: it starts when that is resumed",
+        ),
+    ],
+    status: Support::Yes,
+};
+
 /// All commands, in the order of the help.
 pub static COMMANDS: &[Command] = &[
     later("checkpoint", "freeze a container's processes into files"),
@@ -264,7 +357,7 @@ pub static COMMANDS: &[Command] = &[
         ],
         status: Support::Yes,
     },
-    later("exec", "start another process in a container"),
+    EXEC,
     Command {
         name: "kill",
         operands: "<container-id> [signal]",
@@ -452,7 +545,7 @@ impl Command {
 
     /// Does its first operand end its options? What follows is then another program's line.
     pub fn is_strict(&self) -> bool {
-        self.name == "ps"
+        matches!(self.name, "exec" | "ps")
     }
 
     /// What the usage says of the operands, before how many there may be.

@@ -133,6 +133,39 @@ impl LowArgs {
             .map(|(_, value)| value)
     }
 
+    fn all(&self, long: &str) -> impl Iterator<Item = &Value> {
+        let options = self.options.iter();
+        options.filter_map(move |(name, value)| (*name == long).then_some(value))
+    }
+
+    /// The texts of an option that may come more than once.
+    pub fn texts(&self, long: &str) -> Vec<&OsStr> {
+        (self.all(long))
+            .filter_map(|value| match value {
+                Value::Text(text) => Some(text.as_os_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The numbers of an option that may come more than once.
+    pub fn numbers(&self, long: &str) -> Vec<i64> {
+        (self.all(long))
+            .filter_map(|value| match value {
+                Value::Number(number) => Some(*number),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// A flag, if it is given.
+    pub fn given(&self, long: &str) -> Option<bool> {
+        match self.get(long) {
+            Some(Value::Bool(flag)) => Some(*flag),
+            _ => None,
+        }
+    }
+
     /// A flag: false when not given.
     pub fn flag(&self, long: &str) -> bool {
         matches!(self.get(long), Some(Value::Bool(true)))

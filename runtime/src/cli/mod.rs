@@ -189,6 +189,7 @@ fn count_error(count: Count, given: usize) -> Option<String> {
     match count {
         Count::Exactly(n) if given != n => Some(format!("exactly {n}")),
         Count::Between(least, _) if given < least => Some(format!("a minimum of {least}")),
+        Count::AtLeast(least) if given < least => Some(format!("a minimum of {least}")),
         Count::Between(_, most) if given > most => Some(format!("a maximum of {most}")),
         _ => None,
     }

@@ -88,6 +88,47 @@ pub struct CreateArgs {
     pub trace: Option<PathBuf>,
 }
 
+/// `exec`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExecArgs {
+    /// `--process`; the options up to `apparmor` are not looked at then.
+    pub process: Option<PathBuf>,
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// `--env`
+    pub env: Vec<String>,
+    /// `--cwd`
+    pub cwd: Option<String>,
+    /// `--tty`
+    pub tty: bool,
+    /// `--user`, as given.
+    pub user: Option<String>,
+    /// `--additional-gids`
+    pub gids: Vec<i64>,
+    /// `--cap`
+    pub caps: Vec<String>,
+    /// `--no-new-privs`
+    pub no_new_privs: Option<bool>,
+    /// `--process-label`
+    pub process_label: Option<String>,
+    /// `--apparmor`
+    pub apparmor: Option<String>,
+    /// `--console-socket`
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--pid-file`
+    pub pid_file: Option<PathBuf>,
+    /// `--detach`
+    pub detach: bool,
+    /// `--preserve-fds`
+    pub preserve_fds: u32,
+    /// `--cgroup`, as given.
+    pub cgroups: Vec<String>,
+    /// `--ignore-paused`
+    pub ignore_paused: bool,
+}
+
 /// One container, as `state` and `list` show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateView {

@@ -1,4 +1,5 @@
-//! `--console-socket`: the caller's peer, to whom init sends the master of the container's terminal.
+//! `--console-socket`: the caller's peer, to whom init sends the master of the container's terminal. And `--pidfd-socket`, whose peer
+//! gets a descriptor of the process.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -12,6 +13,7 @@ use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::Error;
+use crate::process::peer::Peer;
 use crate::sys;
 
 /// How long the peer may be without room for one more connection, or for the one message, in seconds.
@@ -62,4 +64,13 @@ fn connect_below(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {
         .join(dir.as_raw_fd().to_string())
         .join(name);
     connect_to(socket.as_raw_fd(), &UnixAddr::new(&short)?)
+}
+
+/// Sends a descriptor of the process, with runc's word for what it is. (runc has the process itself do so, in the container.)
+///
+/// # Errors
+/// [`Error::Sys`]: the peer is gone, or has no room.
+pub fn send_pidfd(socket: &OwnedFd, kind: &str, process: &Peer) -> Result<(), Error> {
+    sys::tty::send_fd(socket, kind.as_bytes(), process.pidfd())
+        .map_err(Error::sys("cannot send the pidfd to --pidfd-socket"))
 }

@@ -99,7 +99,7 @@ fn connect_console(args: &CreateArgs) -> Result<Option<OwnedFd>, Error> {
 }
 
 /// Where the caller ignores SIGCHLD, so would we: the kernel would reap init, and what it died of be lost.
-fn keep_the_dead() -> Result<(), Error> {
+pub(super) fn keep_the_dead() -> Result<(), Error> {
     signal::set_default(libc::SIGCHLD).map_err(Error::sys("cannot wait for init"))
 }
 
@@ -112,16 +112,21 @@ fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<(Plan, Con
         console_socket: args.console_socket.is_some(),
     };
     let (plan, config) = spec::load_keeping(&args.bundle, &options)?;
-    if !plan.init.execution.selinux_label.is_empty() && !labels::selinux_enabled() {
-        return Err(Error::Refused(
-            "selinux label is specified in config, but selinux is disabled or not supported"
-                .to_owned(),
-        ));
-    }
+    require_selinux(&plan)?;
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
     Ok((plan, config))
+}
+
+/// A label where there is no SELinux: runc's words.
+pub(super) fn require_selinux(plan: &Plan) -> Result<(), Error> {
+    if plan.init.execution.selinux_label.is_empty() || labels::selinux_enabled() {
+        return Ok(());
+    }
+    Err(Error::Refused(
+        "selinux label is specified in config, but selinux is disabled or not supported".to_owned(),
+    ))
 }
 
 /// A container that is being made.
@@ -136,6 +141,8 @@ struct Making<'a> {
     init: Option<Peer>,
     /// The socket on which init sends its terminal: to this command, or to the peer of `--console-socket`.
     console: Option<OwnedFd>,
+    /// `--pidfd-socket`: who gets init's.
+    pidfd_socket: Option<OwnedFd>,
     /// `--explain`, `--trace`.
     explain: Option<Explain>,
     /// The profile's filter as it goes to init, if it is compiled already.
@@ -194,6 +201,9 @@ impl<'a> Making<'a> {
                 "unable to move network devices without a private NET namespace".to_owned(),
             ));
         }
+        let pidfd_socket = (args.pidfd_socket.as_deref())
+            .map(super::console::connect)
+            .transpose()?;
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
@@ -204,6 +214,7 @@ impl<'a> Making<'a> {
             record,
             init: None,
             console: None,
+            pidfd_socket,
             explain,
             filter,
             agent,
@@ -359,6 +370,9 @@ impl<'a> Making<'a> {
         if let Some(path) = &self.args.pid_file {
             pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;
         }
+        if let (Some(socket), Some(init)) = (self.pidfd_socket.take(), creator.peer()) {
+            super::console::send_pidfd(&socket, "standard", init)?;
+        }
         let agent = self.agent.take();
         let hand_over = |notify: OwnedFd| match &agent {
             Some(agent) => agent.hand_over(&self.process_state(pid), notify.as_fd()),
@@ -409,7 +423,7 @@ impl<'a> Making<'a> {
             Error::Process(creator::Error::Died { .. })
                 if cgroup::oom_kills(&self.cgroups).is_some_and(|kills| kills > 0) =>
             {
-                creator::Error::OutOfMemory.into()
+                creator::Error::OutOfMemory(creator::INIT).into()
             }
             other => other,
         }
@@ -503,7 +517,7 @@ impl<'a> Making<'a> {
 
 /// The filter of a profile that may be refused: before there is anything. Others are compiled
 /// while init is at work.
-fn early(profile: Option<&Profile>) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn early(profile: Option<&Profile>) -> Result<Option<Vec<u8>>, Error> {
     match profile {
         Some(profile) if seccomp::may_be_refused(profile) => {
             Ok(Some(seccomp::compile(profile)?.encode()))
@@ -559,7 +573,7 @@ fn bundle(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn log_level() -> Level {
+pub(super) fn log_level() -> Level {
     if crate::log::debug_enabled() {
         Level::Debug
     } else {

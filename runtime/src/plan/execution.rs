@@ -55,3 +55,12 @@ pub struct NetDevice {
     /// Its name in the container.
     pub to: String,
 }
+
+/// On which CPUs `exec` runs, and then its process; bit n: CPU n. Empty: wherever it may.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExecAffinity {
+    /// Before it is in the container's cgroup.
+    pub initial: Vec<u64>,
+    /// When it is there.
+    pub last: Vec<u64>,
+}

@@ -4,8 +4,11 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use sync_model::creator::CreatorState;
+use sync_model::machine::Machine;
+use sync_model::table::{Role, States};
 use sync_model::{
     Bootstrap, Death, Driver, Features, Level, LogLine, Message, Observer, Outcome, Received,
+    driver,
 };
 
 use super::init::UNSAID;
@@ -26,8 +29,10 @@ pub enum Error {
         before_run: bool,
     },
     /// Init died without a word.
-    #[error("container init {death} while it was at: {doing}{hint}")]
+    #[error("{who} {death} while it was at: {doing}{hint}")]
     Died {
+        /// "container init", or exec's process.
+        who: &'static str,
         /// How.
         death: Death,
         /// What it was doing.
@@ -36,16 +41,23 @@ pub enum Error {
         hint: &'static str,
     },
     /// Init failed, and its filter forbids it to say more than that.
-    #[error("container init failed while it was at: {doing}: {}: its seccomp filter keeps it from saying more", sys::words(*.errno))]
+    #[error("{who} failed while it was at: {doing}: {}: its seccomp filter keeps it from saying more", sys::words(*.errno))]
     Unsaid {
+        /// "container init", or exec's process.
+        who: &'static str,
         /// What it was doing.
         doing: &'static str,
         /// Why.
         errno: Errno,
     },
-    /// Init was killed for want of memory.
-    #[error("container init was OOM-killed (memory limit too low?)")]
-    OutOfMemory,
+    /// Init, or exec's process, was killed for want of memory.
+    #[error("{0} was OOM-killed (memory limit too low?)")]
+    OutOfMemory(&'static str),
+    /// `exec`: the container was paused meanwhile.
+    #[error(
+        "the container was paused meanwhile: the process is killed, and gone when the container is resumed"
+    )]
+    Paused,
     /// A hook of the creator. runc's words.
     #[error("error during container init: {0}")]
     Hook(#[from] crate::hooks::Error),
@@ -61,15 +73,19 @@ pub enum Error {
 }
 
 /// The creator's machine on its wire, seen by `O`.
-#[derive(Debug)]
-pub struct Creator<O> {
-    driver: Driver<Wire, CreatorState, O>,
+pub struct Creator<O, S = CreatorState> {
+    pub(super) driver: Driver<Wire, S, O>,
     /// What init is at, in the table's words.
-    doing: &'static str,
-    sent_run: bool,
+    pub(super) doing: &'static str,
+    pub(super) sent_run: bool,
     /// A filter went with `Run`.
-    filtered: bool,
+    pub(super) filtered: bool,
+    /// Asked whenever nothing has come for the wire's patience: is that because the container is paused?
+    pub(super) paused: Option<Paused>,
 }
+
+/// Is the container paused?
+pub type Paused = Box<dyn Fn() -> bool>;
 
 /// What comes back when init is where it should be.
 #[derive(Debug)]
@@ -102,16 +118,26 @@ impl<W: Watch> Watch for Option<W> {
 impl Error {
     /// Init died between the start's acceptance and the execve.
     pub fn died_at_exec(death: Death) -> Self {
-        Self::died(death, AT_EXEC, true)
+        Self::died(INIT, death, AT_EXEC, true)
+    }
+
+    /// Exec's process died before its first word.
+    pub fn exec_died(death: Death) -> Self {
+        Self::died(
+            EXEC_INIT,
+            death,
+            "joining the container's namespaces",
+            false,
+        )
     }
 
     /// Init died at its gate. A filter with a listener is loaded by then.
     pub fn died_at_gate(death: Death) -> Self {
-        Self::died(death, "the start gate", true)
+        Self::died(INIT, death, "the start gate", true)
     }
 
     /// `filtered`: under a seccomp filter, perhaps.
-    fn died(death: Death, doing: &'static str, filtered: bool) -> Self {
+    fn died(who: &'static str, death: Death, doing: &'static str, filtered: bool) -> Self {
         let hint = match death {
             Death::Killed(libc::SIGSYS) => {
                 ": its seccomp filter forbids a call that it needs to get there"
@@ -121,6 +147,7 @@ impl Error {
             }
             Death::Exited(status) if filtered && status > UNSAID => {
                 return Self::Unsaid {
+                    who,
                     doing,
                     errno: Errno::from_raw(status - UNSAID),
                 };
@@ -128,42 +155,24 @@ impl Error {
             Death::Exited(_) if filtered => ": its seccomp filter may keep it from saying why",
             _ => "",
         };
-        Self::Died { death, doing, hint }
+        Self::Died {
+            who,
+            death,
+            doing,
+            hint,
+        }
     }
 }
 
 /// What init is at between `Starting` and its execve.
 const AT_EXEC: &str = "executing the program";
 
+/// Whom the errors are about.
+pub const INIT: &str = "container init";
+/// The same, of `exec`.
+pub const EXEC_INIT: &str = "exec's process";
+
 impl<O: Watch> Creator<O> {
-    /// A creator whose init has just been started.
-    pub fn new(wire: Wire, observer: O) -> Self {
-        Self {
-            driver: Driver::new(wire, sync_model::Creator::new(), observer),
-            doing: "starting",
-            sent_run: false,
-            filtered: false,
-        }
-    }
-
-    /// `Bootstrap` and `Config`, in one write.
-    ///
-    /// # Errors
-    /// [`Error::Wire`]
-    pub fn begin(
-        &mut self,
-        features: Features,
-        level: Level,
-        config: Vec<u8>,
-    ) -> Result<(), Error> {
-        self.driver
-            .send(&Message::Bootstrap(Bootstrap::new(features, level)))?;
-        self.driver.send(&Message::Config(config))?;
-        self.driver.flush()?;
-        self.doing = "mounts and devices";
-        Ok(())
-    }
-
     /// When init has made the mounts: `run`, which gets init's pidfd and must end when init does.
     ///
     /// # Errors
@@ -189,14 +198,6 @@ impl<O: Watch> Creator<O> {
                 Ok(())
             }
         }
-    }
-
-    /// Until init has built the container. Its log lines are logged on the way.
-    ///
-    /// # Errors
-    /// What ended init.
-    pub fn wait_ready(&mut self) -> Result<(), Error> {
-        self.expect(|message| matches!(message, Message::Ready))
     }
 
     /// `Run` with the seccomp filter (empty: none), and `Start` right behind it if the creator is the starter; until init is
@@ -232,8 +233,65 @@ impl<O: Watch> Creator<O> {
             None => ended,
         }
     }
+}
 
-    fn pass_notify(&mut self, hand_over: HandOver<'_>) -> Result<(), Error> {
+impl<O: Watch, S: States> Creator<O, S> {
+    /// A creator whose init has just been started.
+    pub fn new(wire: Wire, observer: O) -> Self {
+        Self {
+            driver: Driver::new(wire, Machine::new(), observer),
+            doing: "starting",
+            // runc has its words before the cause for `create` alone.
+            sent_run: S::ROLE == Role::ExecCreator,
+            filtered: false,
+            paused: None,
+        }
+    }
+
+    fn who() -> &'static str {
+        match S::ROLE {
+            Role::ExecCreator => EXEC_INIT,
+            _ => INIT,
+        }
+    }
+
+    /// `Bootstrap` and `Config`, in one write.
+    ///
+    /// # Errors
+    /// [`Error::Wire`]
+    pub fn begin(
+        &mut self,
+        features: Features,
+        level: Level,
+        config: Vec<u8>,
+    ) -> Result<(), Error> {
+        self.driver
+            .send(&Message::Bootstrap(Bootstrap::new(features, level)))?;
+        self.driver.send(&Message::Config(config))?;
+        self.driver.flush()?;
+        self.doing = match S::ROLE {
+            Role::ExecCreator => "terminal, labels, limits",
+            _ => "mounts and devices",
+        };
+        Ok(())
+    }
+
+    /// Whenever nothing comes for a second, `paused` is asked whether that is because the container is paused: then no more is
+    /// waited for.
+    pub fn unless(&mut self, paused: Paused) {
+        self.driver.transport().set_patience(1);
+        self.paused = Some(paused);
+    }
+
+    /// Until init has built the container. Its log lines are logged on the way.
+    ///
+    /// # Errors
+    /// What ended init.
+    pub fn wait_ready(&mut self) -> Result<(), Error> {
+        self.expect(|message| matches!(message, Message::Ready))
+    }
+
+    pub(super) fn pass_notify(&mut self, hand_over: HandOver<'_>) -> Result<(), Error> {
         let mut number = None;
         self.expect(|message| match message {
             Message::SeccompFd(found) => {
@@ -276,7 +334,7 @@ impl<O: Watch> Creator<O> {
         self.doing = AT_EXEC;
         self.expect(|message| matches!(message, Message::Starting))?;
         loop {
-            match self.driver.receive()? {
+            match self.receive()? {
                 Received::Message(Message::Log(line)) => self.line(&line),
                 Received::Message(_) => {}
                 Received::Ended(Outcome::Executed) => return Ok(()),
@@ -318,9 +376,9 @@ impl<O: Watch> Creator<O> {
         self.driver.into_transport().into_parts().1
     }
 
-    fn expect(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Result<(), Error> {
+    pub(super) fn expect(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Result<(), Error> {
         loop {
-            match self.driver.receive()? {
+            match self.receive()? {
                 Received::Message(Message::Log(line)) => self.line(&line),
                 Received::Message(message) if wanted(&message) => return Ok(()),
                 // The machine let it pass, so it is one that this creator does not provide for.
@@ -329,6 +387,21 @@ impl<O: Watch> Creator<O> {
                     return Err(Error::Ended(Outcome::NotAccepted));
                 }
                 Received::Ended(outcome) => return Err(self.failed(outcome)),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Received, Error> {
+        loop {
+            match (self.driver.receive(), &self.paused) {
+                (Err(driver::Error::Transport(error)), Some(paused))
+                    if error.errno == Errno::ETIMEDOUT =>
+                {
+                    if paused() {
+                        return Err(Error::Paused);
+                    }
+                }
+                (received, _) => return Ok(received?),
             }
         }
     }
@@ -358,16 +431,14 @@ impl<O: Watch> Creator<O> {
     }
 
     fn died(&self, death: Death) -> Error {
-        Error::died(death, self.doing, self.filtered)
+        Error::died(Self::who(), death, self.doing, self.filtered)
     }
 }
 
 /// An init that does not answer hangs in a call that the agent was asked about.
-fn silent(agent: &Agent, error: Error) -> Error {
+pub(super) fn silent(agent: &Agent, error: Error) -> Error {
     match error {
-        Error::Wire(sync_model::driver::Error::Transport(error))
-            if error.errno == Errno::ETIMEDOUT =>
-        {
+        Error::Wire(driver::Error::Transport(error)) if error.errno == Errno::ETIMEDOUT => {
             agent.silent().into()
         }
         other => other,

@@ -102,13 +102,32 @@ pub fn has_maps(pid: i32, maps: &IdMaps) -> Result<bool> {
 /// # Errors
 /// The call's.
 pub fn grant(pid: i32, process: &ProcessPlan) -> Result<()> {
-    if let Some(score) = process.oom_score_adj {
-        write_to(&format!("/proc/{pid}/oom_score_adj"), &score.to_string())?;
-    }
+    oom_score_adj(pid, process)?;
     process
         .rlimits
         .iter()
         .try_for_each(|limit| creds::raise_hard_limit(pid, limit.resource, limit.hard))
+}
+
+/// The part of [`grant`] that exec's process needs in any container: it sees no /proc that can be trusted.
+///
+/// # Errors
+/// The call's.
+pub fn oom_score_adj(pid: i32, process: &ProcessPlan) -> Result<()> {
+    match process.oom_score_adj {
+        Some(score) => write_to(&format!("/proc/{pid}/oom_score_adj"), &score.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// Is setgroups(2) denied in the user namespace of `pid`?
+///
+/// # Errors
+/// The call's.
+pub fn denies_setgroups(pid: i32) -> Result<bool> {
+    let path = format!("/proc/{pid}/setgroups");
+    let word = std::fs::read(&path).map_err(|_| Error::last("read", path))?;
+    Ok(word.starts_with(b"deny"))
 }
 
 fn text(maps: &[IdMapping]) -> String {

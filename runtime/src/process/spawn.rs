@@ -15,7 +15,7 @@ use crate::sys::close::Batch;
 use crate::sys::{self, Error, Result, sealed_exe};
 
 /// `argv` of init. The first is what `ps` shows.
-const ARGS: [&CStr; 2] = [c"runc-rs", c"init"];
+pub(super) const ARGS: [&CStr; 2] = [c"runc-rs", c"init"];
 
 /// Init's descriptors, as [`init`] hands them over: behind those of the caller that go to the program.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,11 @@ impl InitFds {
         self.wire().saturating_add(1)
     }
 
+    /// In its place exec's process has a pidfd of the container's init.
+    pub fn container_init(self) -> RawFd {
+        self.gate()
+    }
+
     /// The first of the optional ones: the gate's listener, the console socket, a time namespace, the sources of mounts, as the config says.
     pub fn optional(self) -> RawFd {
         self.wire().saturating_add(2)
@@ -48,6 +53,12 @@ impl InitFds {
             preserved: preserved.unwrap_or(0),
         }
     }
+}
+
+/// The namespaces that exec's process is to join (`CLONE_NEW*` bits), by its `argv`; `None`: this is a container's init.
+pub fn to_join() -> Option<u64> {
+    let word = std::env::args_os().nth(ARGS.len() + 1)?;
+    u64::from_str_radix(word.to_str()?, 16).ok()
 }
 
 /// Init, and the creator's end of the wire.

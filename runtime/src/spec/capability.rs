@@ -10,7 +10,7 @@ pub const NAMES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL S
 
 /// The number of `CAP_NAME`; names are upper case, as runc has it. A `match`, which the compiler makes a tree of
 /// comparisons: an engine's config names 42 capabilities, and a walk over [`NAMES`] took a quarter of the whole parse.
-fn number(name: &str) -> Option<u32> {
+pub(super) fn number(name: &str) -> Option<u32> {
     Some(match name.strip_prefix("CAP_")? {
         "CHOWN" => 0,
         "DAC_OVERRIDE" => 1,

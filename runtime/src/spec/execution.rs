@@ -4,7 +4,7 @@ use super::config::{CpuAffinity, IoPriority, Personality};
 use super::config::{MemoryPolicy as PolicyConfig, Scheduler as SchedulerConfig};
 use super::error::{Error, Result};
 use super::json::Str;
-use crate::plan::{MemoryPolicy, Scheduler};
+use crate::plan::{ExecAffinity, MemoryPolicy, Scheduler};
 
 /// The kernel's policies by number.
 const POLICIES: [(&str, u32); 7] = [
@@ -109,15 +109,16 @@ pub(super) fn io_priority(config: IoPriority<'_>) -> Result<u16> {
     }
 }
 
-/// `execCPUAffinity` is for `exec`; what is wrong with it is said now.
-pub(super) fn cpu_affinity(config: &CpuAffinity<'_>) -> Result<()> {
-    for (name, list) in [("Initial", &config.initial), ("Final", &config.last)] {
-        let list = list.as_deref().unwrap_or("");
-        if !list.is_empty() {
-            set(list).map_err(|why| Error::refused(format!("bad CPUAffinity.{name}: {why}")))?;
-        }
-    }
-    Ok(())
+/// `execCPUAffinity` is for `exec`; what is wrong with it is said to `create` already.
+pub(super) fn cpu_affinity(config: &CpuAffinity<'_>) -> Result<ExecAffinity> {
+    let cpus = |name, list: &Option<Str<'_>>| match list.as_deref().unwrap_or("") {
+        "" => Ok(Vec::new()),
+        list => set(list).map_err(|why| Error::refused(format!("bad CPUAffinity.{name}: {why}"))),
+    };
+    Ok(ExecAffinity {
+        initial: cpus("Initial", &config.initial)?,
+        last: cpus("Final", &config.last)?,
+    })
 }
 
 /// `domain` as a number. Flags are warned of and ignored, as by runc.

@@ -152,6 +152,13 @@ impl Str<'_> {
     }
 }
 
+/// Of a command line, where there can be no NUL byte.
+impl<'de> From<&'de str> for Str<'de> {
+    fn from(text: &'de str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
 impl Deref for Str<'_> {
     type Target = str;
     fn deref(&self) -> &str {

@@ -11,6 +11,7 @@ mod config;
 mod devices;
 mod env;
 mod error;
+mod exec;
 mod execution;
 mod hooks;
 mod idmaps;
@@ -40,6 +41,7 @@ use std::path::Path;
 
 pub use capability::NAMES as CAPABILITY_NAMES;
 pub use error::{Error, Result};
+pub use exec::{ExecLine, ExecProcess, exec};
 pub use execution::{MEMORY_MODES, memory_flags};
 pub use limits::limits;
 pub use namespaces::NAMES as NAMESPACE_NAMES;
@@ -152,9 +154,10 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         linux.sysctl,
         crate::plan::Namespaces(namespaces.0 | joined.0),
     )?;
-    if let Some(affinity) = &process.exec_cpu_affinity {
-        execution::cpu_affinity(affinity)?;
-    }
+    let exec_affinity = (process.exec_cpu_affinity.as_ref())
+        .map(execution::cpu_affinity)
+        .transpose()?
+        .unwrap_or_default();
     let net_devices = net_devices::plan(linux.net_devices, namespaces, joined)?;
     let execution = Execution {
         scheduler: process
@@ -224,6 +227,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         id_maps,
         net_devices,
         cgroup,
+        exec_affinity,
         seccomp,
         hooks,
         annotations,

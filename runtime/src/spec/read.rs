@@ -7,8 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use serde::Deserialize;
 
-use super::config::Config;
+use super::config::{Config, Process};
 use super::error::{Error, Result, clip};
 use super::{MAX_SIZE, locate, path};
 use crate::sys::{self, close::Batch};
@@ -86,6 +87,23 @@ pub(super) fn bundle(bundle: &Path) -> Result<String> {
 
 /// Text to [`Config`]; an error names the field.
 pub(super) fn json(bytes: &[u8]) -> Result<Config<'_>> {
+    object(bytes)?.ok_or_else(|| Error::refused("config cannot be null"))
+}
+
+/// Text to [`Process`], as [`json`].
+pub(super) fn process(bytes: &[u8]) -> Result<Process<'_>> {
+    match object(bytes) {
+        Ok(process) => process.ok_or_else(|| Error::refused("process cannot be null")),
+        // It is another file that the text is about.
+        Err(error) => Err(Error::Refused(error.to_string().replacen(
+            "config.json",
+            "process.json",
+            1,
+        ))),
+    }
+}
+
+fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<Option<T>> {
     // First, and for the whole: serde_json does not look at the bytes of strings that it skips.
     let text = std::str::from_utf8(bytes).map_err(|error| Error::NotText {
         offset: error.valid_up_to(),
@@ -93,11 +111,10 @@ pub(super) fn json(bytes: &[u8]) -> Result<Config<'_>> {
     if text.trim_ascii().is_empty() {
         return Err(Error::Empty);
     }
-    let config: Option<Config<'_>> = serde_json::from_str(text).map_err(|error| Error::Json {
+    serde_json::from_str(text).map_err(|error| Error::Json {
         field: locate::field_at(text, error.line(), error.column()),
         why: clip(error.to_string()),
-    })?;
-    config.ok_or_else(|| Error::refused("config cannot be null"))
+    })
 }
 
 /// The root filesystem's real path, if it is a directory and `rootfs` (absolute, clean) leads to it without a symbolic link.

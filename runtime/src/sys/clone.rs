@@ -230,7 +230,7 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
 
     // SAFETY: `args` is a valid clone_args; the child runs `child` on its own stack, inside `memory`, which stays
     // allocated until `has_executed` (or for ever).
-    let pid = unsafe { clone3(&args, &memory, child) };
+    let pid = unsafe { clone3(&args, &raw const *memory, child) };
     if pid < 0 {
         let errno = Errno::from_raw(i32::try_from(-pid).unwrap_or(libc::EIO));
         return Err(Error::new(
@@ -306,16 +306,20 @@ fn out_of_the_way(what: &Spawn<'_>) -> Result<(Vec<RawFd>, RawFd, Vec<OwnedFd>)>
 /// Exit status of a child that could not execute the program.
 pub const EXEC_FAILED: i32 = 126;
 
+/// clone3(2); the child starts with `entry`, which gets `memory`.
+///
+/// # Safety
+/// `args` is valid, and names a stack; what `memory` points to lives as long as the child may use it.
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3(
+pub(super) unsafe fn clone3<T>(
     args: &libc::clone_args,
-    memory: &Memory,
-    entry: extern "C" fn(*const Memory) -> !,
+    memory: *const T,
+    entry: extern "C" fn(*const T) -> !,
 ) -> i64 {
     let result: i64;
     // The child's stack is in `args`, and `entry` gets `memory`.
     // SAFETY: the parent continues after label 2 with all registers but rax, rcx and r11 unchanged, and its own stack;
-    // the child starts on the stack in `args` (16-byte aligned, as the call needs) and never returns from `child`.
+    // the child starts on the stack in `args` (16-byte aligned, as the call needs) and never returns from `entry`.
     unsafe {
         std::arch::asm!(
             "syscall",
@@ -330,7 +334,7 @@ unsafe fn clone3(
             inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") std::ptr::from_ref(args),
             in("rsi") std::mem::size_of::<libc::clone_args>(),
-            in("r12") std::ptr::from_ref(memory),
+            in("r12") memory,
             in("r13") entry as *const (),
             lateout("rcx") _,
             lateout("r11") _,
@@ -531,7 +535,7 @@ fn exit_child() -> ! {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64) -> i64 {
+pub(super) unsafe fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64) -> i64 {
     let result: i64;
     // SAFETY: the caller vouches for the arguments; the kernel clobbers rax, rcx and r11 only.
     unsafe {

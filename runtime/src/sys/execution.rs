@@ -42,6 +42,23 @@ pub fn set_scheduler(what: &Scheduler) -> Result<()> {
     finish(done, "sched_setattr")
 }
 
+/// sched_setaffinity(2) to the CPUs whose bits are set.
+///
+/// # Errors
+/// `EINVAL`: none of them is there, or in the cpuset of the cgroup.
+pub fn set_affinity(cpus: &[u64]) -> Result<()> {
+    // SAFETY: the pointer and the length are those of one live slice, which the kernel only reads.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setaffinity,
+            0,
+            size_of_val(cpus),
+            cpus.as_ptr(),
+        )
+    };
+    finish(done, "sched_setaffinity")
+}
+
 /// ioprio_set(2) with class and level in one number.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ pub mod path;
 pub mod pidfd;
 mod seal;
 pub mod seccomp;
+pub mod sibling;
 pub mod signal;
 pub mod status;
 mod time;
@@ -34,6 +35,6 @@ pub mod userns;
 pub mod vfork;
 
 pub use error::{Error, Result, words};
-pub use own::{euid, open_standard_streams, set_name, setsid, unshare};
+pub use own::{euid, hide, open_standard_streams, set_name, setsid, unshare};
 pub use seal::sealed_exe;
 pub use time::local_offset;

@@ -32,6 +32,18 @@ pub fn kind(file: BorrowedFd<'_>) -> Result<u64> {
         .map_err(|errno| Error::new("ioctl", "NS_GET_NSTYPE", errno))
 }
 
+/// Moves the calling process, which has one thread, into those namespaces of the process `pidfd` that are of `kinds`, all at once.
+///
+/// # Errors
+/// That of setns(2): `ESRCH`: the process has ended.
+pub fn enter_all(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
+    // SAFETY: numbers only; the process is single-threaded.
+    let done = unsafe { libc::setns(pidfd.as_raw_fd(), kinds as libc::c_int) };
+    Errno::result(done)
+        .map(drop)
+        .map_err(|errno| Error::new("setns", "the container's namespaces", errno))
+}
+
 /// Moves the calling process, which has one thread, into a namespace of `kind`.
 ///
 /// # Errors

@@ -20,6 +20,19 @@ pub fn set_name(name: &str) -> Result<()> {
         .map_err(|errno| Error::new("prctl", "PR_SET_NAME", errno))
 }
 
+/// Nobody may look into this process any more, but who has CAP_SYS_PTRACE over its executable's owner: not at its memory, nor at
+/// what it has open (prctl(2), `PR_SET_DUMPABLE`). Until its next execve.
+///
+/// # Errors
+/// None that the manual knows.
+pub fn hide() -> Result<()> {
+    // SAFETY: takes numbers.
+    let done = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    Errno::result(done)
+        .map(drop)
+        .map_err(|errno| Error::new("prctl", "PR_SET_DUMPABLE", errno))
+}
+
 /// Leaves the namespaces `kinds` (`CLONE_NEW*`) for new ones.
 ///
 /// # Errors

@@ -3,6 +3,8 @@
 //! One read tells what would otherwise take some sixty calls to ask or to undo blindly: which signals are ignored, and
 //! which capabilities are left to drop.
 
+use std::os::fd::OwnedFd;
+
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -31,23 +33,25 @@ pub struct Status {
 impl Status {
     /// Of the calling process. Init reads it before it leaves the host's mounts: the container's /proc is not to be trusted, or not there.
     pub fn read() -> Result<Self> {
-        let failed = |call, errno| Error::new(call, PATH, errno);
-        let file = open(PATH, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-            .map_err(|errno| failed("open", errno))?;
-        // `Groups:` comes before what is sought, and may hold 65,536 of them: no fixed size is enough.
-        let mut text = vec![0; 4096];
-        let mut len = 0;
-        loop {
-            match nix::unistd::read(&file, &mut text[len..]) {
-                Ok(0) => return Err(failed("read", Errno::ENODATA)),
-                Ok(n) => len += n,
-                Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(failed("read", errno)),
-            }
-            if let Some(status) = Self::parse(&text[..len]) {
-                return Ok(status);
-            }
-            text.resize(len + 4096, 0);
+        Self::open()?.read()
+    }
+
+    /// Opens the file alone: what is read later is what is true then, but for the ids, which are always those of the user
+    /// namespace of now.
+    pub fn open() -> Result<StatusFile> {
+        open(PATH, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map(StatusFile)
+            .map_err(|errno| Error::new("open", PATH, errno))
+    }
+
+    /// What is true of the ids of a process that has become root of a user namespace.
+    #[must_use]
+    pub fn as_root(self, no_groups: bool) -> Self {
+        Self {
+            uid: Some(0),
+            gid: Some(0),
+            no_groups,
+            ..self
         }
     }
 
@@ -80,6 +84,35 @@ impl Status {
             }
         }
         (masks == 7).then_some(status)
+    }
+}
+
+/// /proc/self/status, open.
+#[derive(Debug)]
+pub struct StatusFile(OwnedFd);
+
+impl StatusFile {
+    /// What it says now.
+    ///
+    /// # Errors
+    /// That of read(2).
+    pub fn read(&self) -> Result<Status> {
+        let failed = |call, errno| Error::new(call, PATH, errno);
+        // `Groups:` comes before what is sought, and may hold 65,536 of them: no fixed size is enough.
+        let mut text = vec![0; 4096];
+        let mut len = 0;
+        loop {
+            match nix::unistd::read(&self.0, &mut text[len..]) {
+                Ok(0) => return Err(failed("read", Errno::ENODATA)),
+                Ok(n) => len += n,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(failed("read", errno)),
+            }
+            if let Some(status) = Status::parse(&text[..len]) {
+                return Ok(status);
+            }
+            text.resize(len + 4096, 0);
+        }
     }
 }
 

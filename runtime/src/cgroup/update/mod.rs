@@ -169,7 +169,10 @@ fn write(change: &Change, done: &mut Updated) -> Result<()> {
         Err(Error::Write { source, .. }) if source.errno == Errno::ENOENT => {
             Err(match &change.needs {
                 Needs::Controller(controller) => Error::NoController { controller },
-                Needs::Unified(key) => Error::UnifiedController(key.clone()),
+                Needs::Unified(key) => Error::UnifiedController {
+                    controller: key.split('.').next().unwrap_or_default().to_owned(),
+                    key: key.clone(),
+                },
             })
         }
         Err(Error::Write { source, value })

@@ -28,7 +28,7 @@ fn prefix(program: &Program, command: &str, failure: Failure) -> Failure {
 }
 
 fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
-    refuse(globals, low)?;
+    refuse(globals)?;
     // Relative to where the caller stands, which is not where the bundle is.
     let path = |option: &str| {
         low.text(option)
@@ -37,11 +37,11 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
             .transpose()
     };
     let (pid_file, trace) = (path("pid-file")?, path("trace")?);
-    let console_socket = path("console-socket")?;
+    let (console_socket, pidfd_socket) = (path("console-socket")?, path("pidfd-socket")?);
     Ok(CreateArgs {
         id: super::id(low)?,
         console_socket,
-        pidfd_socket: None,
+        pidfd_socket,
         pid_file,
         no_pivot: low.flag("no-pivot"),
         no_new_keyring: low.flag("no-new-keyring"),
@@ -65,7 +65,7 @@ fn enter_bundle(bundle: Option<&OsStr>) -> Result<PathBuf, Failure> {
 }
 
 /// The number of `--preserve-fds`, which are all open.
-fn preserve_fds(low: &LowArgs) -> Result<u32, Failure> {
+pub(super) fn preserve_fds(low: &LowArgs) -> Result<u32, Failure> {
     let asked = low.number("preserve-fds").unwrap_or(0);
     let count =
         u32::try_from(asked).map_err(|_| Failure::new("--preserve-fds: must not be negative"))?;
@@ -80,13 +80,9 @@ fn preserve_fds(low: &LowArgs) -> Result<u32, Failure> {
 }
 
 /// What is not there yet is refused by name.
-fn refuse(globals: &Globals, low: &LowArgs) -> Result<(), Failure> {
+fn refuse(globals: &Globals) -> Result<(), Failure> {
     let refused = [
         (globals.systemd_cgroup, "--systemd-cgroup"),
-        (
-            low.text("pidfd-socket").is_some_and(|p| !p.is_empty()),
-            "--pidfd-socket",
-        ),
         (socket_activated(), "$LISTEN_FDS"),
     ];
     if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
@@ -101,7 +97,7 @@ fn refuse(globals: &Globals, low: &LowArgs) -> Result<(), Failure> {
 }
 
 /// Did systemd pass sockets to this very process (sd_listen_fds(3))?
-fn socket_activated() -> bool {
+pub(super) fn socket_activated() -> bool {
     let Some(pid) = env::var_os("LISTEN_PID") else {
         return false;
     };

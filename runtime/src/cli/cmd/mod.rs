@@ -1,6 +1,7 @@
 //! The commands: each makes valid arguments from what was read, calls `container`, prints.
 
 mod create;
+mod exec;
 mod spec;
 mod update;
 mod watch;
@@ -17,6 +18,7 @@ pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowAr
     match name {
         "create" => create::create(program, globals, low),
         "run" => create::run(program, globals, low),
+        "exec" => exec::exec(globals, low),
         "start" => {
             container::start(globals, &id(low)?)?;
             Ok(0)

@@ -169,6 +169,17 @@ const OWNER_SEARCH: u32 = 0x0008_0000;
 /// ... or `KEY_OTH_SEARCH`, in a user namespace.
 const OTHER_SEARCH: u32 = 0x0000_0008;
 
+/// Joins the session keyring of the container `id`, which is made if it is not there. `false`: a kernel without keyrings.
+///
+/// # Errors
+/// [`Error::KeyringJoin`]
+pub fn join_session_keyring(id: &str) -> Result<bool, Error> {
+    match sys::creds::join_session_keyring(&format!("_ses.{id}")) {
+        Err(error) if error.errno == Errno::ENOSYS => Ok(false),
+        other => other.map(|()| true).map_err(Error::KeyringJoin),
+    }
+}
+
 /// Joins the container's own session keyring, `_ses.<id>`, so that the caller's stays out of reach.
 ///
 /// Its permissions are set, not read and changed as by runc: what a new one has is the kernel's fixed choice.
@@ -176,9 +187,8 @@ const OTHER_SEARCH: u32 = 0x0000_0008;
 /// # Errors
 /// A kernel without keyrings (`ENOSYS`) is none.
 pub fn session_keyring(id: &str, user_namespace: bool) -> Result<(), Error> {
-    match sys::creds::join_session_keyring(&format!("_ses.{id}")) {
-        Err(error) if error.errno == Errno::ENOSYS => return Ok(()),
-        other => other.map_err(Error::KeyringJoin)?,
+    if !join_session_keyring(id)? {
+        return Ok(());
     }
     let search = if user_namespace {
         OTHER_SEARCH

@@ -5,6 +5,7 @@
 //! messages is in [`build`] and [`privileges`]; where it waits for `start`, in [`gate`].
 
 mod build;
+mod exec;
 mod failure;
 mod gate;
 mod log;
@@ -14,12 +15,13 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
+use sync_model::table::States;
 use sync_model::{Driver, Features, Message, Received, Step, driver};
 
 use self::failure::{At, Failure};
 use super::config::InitConfig;
 use super::peer::INIT_NAME;
-use super::spawn::InitFds;
+use super::spawn::{self, InitFds};
 use super::wire::Wire;
 use crate::hooks;
 use crate::rootfs::Sources;
@@ -59,6 +61,9 @@ pub const UNSAID: i32 = 64;
 pub fn main() -> i32 {
     // Everything that init was given for itself goes with the execve of the user's program.
     let fds = InitFds::own();
+    if let Some(kinds) = spawn::to_join() {
+        return exec::main(fds, kinds);
+    }
     if sys::fd::close_on_exec(fds.wire()).is_err() {
         return no_wire();
     }
@@ -74,6 +79,10 @@ pub fn main() -> i32 {
     };
     // The kernel closes it, when this process is marked as dying: until then nobody may take init for a running program.
     std::mem::forget(gate);
+    exit_code(&end)
+}
+
+fn exit_code(end: &End) -> i32 {
     match end {
         End::Failed(_) => 1,
         End::Unsaid(errno) => UNSAID + errno,
@@ -83,7 +92,7 @@ pub fn main() -> i32 {
 }
 
 /// Tells the creator the cause. False: it is gone, or must not be told.
-fn tell(driver: &mut Creator, failure: &Failure) -> bool {
+fn tell<S: States>(driver: &mut Driver<Wire, S>, failure: &Failure) -> bool {
     driver.send(&Message::Error(failure.to_wire())).is_ok()
         && driver.flush().is_ok()
         && !driver.peer_is_gone()
@@ -158,7 +167,13 @@ fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
         _ => return Err(End::Left),
     };
 
-    let mut exec = privileges::drop(&config.plan, &status, filter, user.may_setgroups)?;
+    let mut exec = privileges::drop(&config.plan.process, &status, filter, user.may_setgroups)?;
+    // `exec` brings processes into a container whose init waits at its gate, which is a file of the host's. In another user
+    // namespace they may not open that, and who looks at init's own namespaces (rootless Podman) need not have CAP_SYS_PTRACE here.
+    if !config.plan.in_user_namespace() && config.plan.process.uid == 0 {
+        // (Who has changed its user is hidden since then.)
+        sys::hide().at(Step::Gate)?;
+    }
     exec.before(config.plan, config.about);
     let gate = listener.map(gate::prepare).transpose()?;
     if bootstrap.features.has(Features::SECCOMP_FD) {
@@ -207,7 +222,10 @@ fn filter(payload: &[u8]) -> Result<Option<Filter>, Failure> {
 ///
 /// The listener is asked about whatever init calls from now on, as far as the profile says so. Up to `SeccompFd` that is
 /// write(2) alone, which no profile may name: with it the creator knows enough to fetch the descriptor by itself.
-fn hand_over_notify(driver: &mut Creator, exec: &mut privileges::Exec) -> Result<(), End> {
+fn hand_over_notify<S: States>(
+    driver: &mut Driver<Wire, S>,
+    exec: &mut privileges::Exec,
+) -> Result<(), End> {
     driver.transport().speak_plainly();
     let notify = exec.load()?;
     let number = notify.as_ref().map_or(-1, AsRawFd::as_raw_fd);
@@ -270,7 +288,7 @@ fn start_on_wire(driver: &mut Creator) -> Result<(), End> {
 }
 
 /// The next message. The end of the wire means that the creator is gone: then there is nothing to go on for (L2).
-fn next(driver: &mut Creator) -> Result<Message, End> {
+fn next<S: States>(driver: &mut Driver<Wire, S>) -> Result<Message, End> {
     match driver.receive() {
         Ok(Received::Message(message)) => Ok(message),
         Ok(Received::Ended(_)) => Err(End::Left),
@@ -288,10 +306,10 @@ fn no_wire() -> i32 {
     1
 }
 
-fn send(driver: &mut Creator, message: &Message) -> Result<(), Failure> {
+fn send<S: States>(driver: &mut Driver<Wire, S>, message: &Message) -> Result<(), Failure> {
     driver.send(message).at(Step::Handshake)
 }
 
-fn flush(driver: &mut Creator) -> Result<(), Failure> {
+fn flush<S: States>(driver: &mut Driver<Wire, S>) -> Result<(), Failure> {
     driver.flush().at(Step::Handshake).map(|_| ())
 }

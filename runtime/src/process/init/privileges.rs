@@ -10,7 +10,7 @@ use sync_model::Step;
 use super::failure::{At, Failure};
 use super::log;
 use crate::hooks::{self, About};
-use crate::plan::{Capabilities, InitPlan, Rlimit};
+use crate::plan::{Capabilities, InitPlan, ProcessPlan, Rlimit};
 use crate::process::attrs;
 use crate::seccomp::Filter;
 use crate::seccomp::load;
@@ -41,12 +41,11 @@ const SYS_ADMIN: u64 = 1 << 21;
 /// Becomes the plan's user, with the plan's limits and capabilities, and finds the program. `filter` is for later: see
 /// [`Exec::load`].
 pub fn drop(
-    plan: &InitPlan,
+    process: &ProcessPlan,
     status: &Status,
     filter: Option<Filter>,
     may_setgroups: bool,
 ) -> Result<Exec, Failure> {
-    let process = &plan.process;
     let asked = process.capabilities.unwrap_or_default();
     // Where it is not to be had, the capabilities are refused here and now, not when the program is started.
     let privileged = filter.is_some() && !process.no_new_privileges;

@@ -1,0 +1,466 @@
+//! `exec` that fails: each cause by its name, and never a process left or a command that waits.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use integration::tracer::{Action, Call, Task, Trace, trace};
+use integration::{
+    Agent, Container, alive, is_ours, need_root, pids_of_cgroup, receive, skip, this_test,
+    wait_until,
+};
+use serde_json::json;
+
+use crate::exec::{exec, running, sh};
+use crate::seccomp::on;
+
+/// A command with one call broken.
+fn broken(command: &Command, stdio: [Stdio; 3], fault: Option<(&Call, Action)>) -> Trace {
+    trace(Task {
+        command,
+        stdio,
+        program: "bin/busybox",
+        others: "no other program",
+        also: None,
+        fault,
+        record: false,
+    })
+}
+
+/// Nobody is in the container but its init.
+#[track_caller]
+fn alone(c: &Container) {
+    let alone = wait_until(|| pids_of_cgroup(&c.id).len() <= 1);
+    assert!(alone, "{:?}", pids_of_cgroup(&c.id));
+    reap_orphans(c);
+}
+
+/// Reaps what a killed `exec` has left to the tests: the init of a pid namespace is not dead before all in it are reaped.
+fn reap_orphans(c: &Container) {
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    for pid in pids.filter(|pid| !alive(*pid)) {
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if groups.contains(&c.id) {
+            let _ = integration::reap(pid);
+        }
+    }
+}
+
+/// The words by which Docker tells 126 from 127.
+#[test]
+fn programs_that_are_none() {
+    need_root!();
+    let c = running();
+    for (program, words) in [
+        ("nope", "exec: \"nope\": executable file not found in $PATH"),
+        (
+            "/bin/nope",
+            "exec: \"/bin/nope\": stat /bin/nope: no such file or directory",
+        ),
+        ("", "exec: \"\": executable file not found in $PATH"),
+    ] {
+        exec(&c, &[], &[program]).exits(255).says(words);
+    }
+    if is_ours() {
+        // 1.1.5 says "permission denied", later ones are built with a Go that tells.
+        exec(&c, &[], &["/tmp"])
+            .exits(255)
+            .says("exec: \"/tmp\": is a directory");
+    }
+    std::fs::write(c.bundle.rootfs("/plain"), "text").unwrap();
+    exec(&c, &[], &["/plain"])
+        .exits(255)
+        .says("exec: \"/plain\": permission denied");
+    let broken = c.bundle.rootfs("/broken");
+    std::fs::write(&broken, "neither a program nor a script").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&broken, mode).unwrap();
+    exec(&c, &[], &["/broken"])
+        .exits(255)
+        .says("exec format error");
+    alone(&c);
+}
+
+#[test]
+fn directories_that_are_none() {
+    need_root!();
+    let c = running();
+    exec(&c, &["--cwd", "/none"], &["true"])
+        .exits(255)
+        .says("chdir to cwd (\"/none\") set in config.json failed: no such file or directory");
+    exec(&c, &["--cwd", "/bin/busybox"], &["true"])
+        .exits(255)
+        .says("not a directory");
+    alone(&c);
+}
+
+/// CVE-2024-21626: a directory of the host by a descriptor that was left open.
+#[test]
+fn no_directory_of_the_host() {
+    need_root!();
+    let c = running();
+    for fd in 3..24 {
+        let cwd = format!("/proc/self/fd/{fd}");
+        exec(&c, &["--cwd", &cwd], &["pwd"]).exits(255);
+    }
+    alone(&c);
+}
+
+/// As `create`, `exec` says what its process died of.
+#[test]
+fn a_filter_that_kills_the_process() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "1.1.5 does not say why");
+    }
+    for (call, action) in [("execve", "KILL_PROCESS"), ("execve", "TRAP")] {
+        // The container's own program is executed before: by an agent who lets it pass once there is none.
+        let c = Container::new(|g| {
+            g.args(&["sleep", "1000"]);
+        });
+        c.detach();
+        let config = c.runtime.root().join(&c.id).join("config.json");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value["linux"]["seccomp"] = on(&[call], &format!("SCMP_ACT_{action}"));
+        std::fs::write(&config, value.to_string()).unwrap();
+        let begin = Instant::now();
+        exec(&c, &[], &["true"]).exits(255).says(
+            "exec's process was killed by SIGSYS while it was at: executing the program: its seccomp filter",
+        );
+        assert!(begin.elapsed() < Duration::from_secs(2));
+        alone(&c);
+    }
+}
+
+/// What the process calls after its filter is loaded is execve alone.
+#[test]
+fn a_filter_that_would_kill_another_process() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "1.1.5 needs these calls under the filter");
+    }
+    for call in ["write", "close", "sendto", "futex", "exit_group"] {
+        let c = Container::new(|g| {
+            g.args(&["sleep", "1000"])
+                .set("/linux/seccomp", on(&[call], "SCMP_ACT_KILL_PROCESS"));
+        });
+        c.detach();
+        let out = exec(&c, &[], &["true"]);
+        // The program itself may die of it, and does with the last.
+        assert!(out.code != 255, "{call}: {out}");
+    }
+}
+
+#[test]
+fn a_notify_listener() {
+    need_root!();
+    let agent = Agent::new();
+    let mut profile = on(&["mkdir", "mkdirat"], "SCMP_ACT_NOTIFY");
+    profile["listenerPath"] = json!(agent.path());
+    profile["listenerMetadata"] = json!("words");
+    let c = Container::new(|g| {
+        g.args(&["sleep", "1000"])
+            .set("/root/readonly", false)
+            .set("/linux/seccomp", profile);
+    });
+    let mut command = c
+        .runtime
+        .command(&[
+            "run",
+            "--detach",
+            "--bundle",
+            c.bundle.path().to_str().unwrap(),
+            &c.id,
+        ])
+        .0;
+    let mut child = command.spawn().unwrap();
+    let stream = agent.accept();
+    let (_, _own) = receive(&stream);
+    assert!(child.wait().unwrap().success());
+    let args = ["exec", &c.id, "mkdir", "/made"];
+    let (mut command, out, err) = c.runtime.command(&args);
+    let child = command.spawn().unwrap();
+    let stream = agent.accept();
+    let (state, notify) = receive(&stream);
+    assert_eq!(state["state"]["status"], "running");
+    assert_eq!(state["state"]["pid"], c.pid());
+    assert_ne!(state["pid"], c.pid());
+    assert_eq!(state["metadata"], "words");
+    drop(stream);
+    let answered = pretend(notify);
+    c.runtime.wait(child, &args, out, err).ok();
+    assert!(!c.bundle.rootfs("/made").exists());
+    assert_eq!(answered.join().unwrap(), 1);
+}
+
+/// Pretends that the next call was done.
+fn pretend(notify: std::os::fd::OwnedFd) -> std::thread::JoinHandle<u32> {
+    use std::os::fd::AsRawFd;
+    std::thread::spawn(move || {
+        let fd = notify.as_raw_fd();
+        let request = libseccomp::ScmpNotifReq::receive(fd).unwrap();
+        libseccomp::ScmpNotifResp::new_val(request.id, 0, libseccomp::ScmpNotifRespFlags::empty())
+            .respond(fd)
+            .unwrap();
+        1
+    })
+}
+
+/// It is charged to the container, and says so when that is too much.
+#[test]
+fn under_the_memory_limit() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.set(
+            "/linux/resources/memory",
+            json!({"limit": 16 << 20, "swap": 16 << 20}),
+        )
+        .args(&["sleep", "1000"]);
+    });
+    c.detach();
+    exec(&c, &[], &["true"]).ok();
+    let out = sh(&c, &[], "x=$(yes | head -c 64000000); echo survived");
+    assert_eq!(out.code, 137, "{out}");
+    if !is_ours() {
+        return;
+    }
+    // No room for the process at all.
+    let memory = integration::cgroup_dirs(c.pid());
+    let limit = memory
+        .iter()
+        .find_map(|(controllers, dir)| match controllers.as_str() {
+            "memory" => Some(dir.join("memory.limit_in_bytes")),
+            "" if memory.len() == 1 => Some(dir.join("memory.max")),
+            _ => None,
+        });
+    let limit = limit.expect("a memory controller");
+    let mut size = 1_u64 << 20;
+    while std::fs::write(&limit, size.to_string()).is_ok() && size > 4096 {
+        size /= 2;
+    }
+    let out = exec(&c, &[], &["true"]);
+    // The kernel chooses whom it kills: also the container's init.
+    let words = [
+        "exec's process was OOM-killed (memory limit too low?)",
+        "it has ended meanwhile",
+    ];
+    let said = words.iter().any(|words| out.stderr.contains(words));
+    assert!(
+        [0, 137].contains(&out.code) || (out.code == 255 && said),
+        "{out}"
+    );
+}
+
+#[test]
+fn many_at_once() {
+    need_root!();
+    let c = running();
+    let children: Vec<_> = (0..60)
+        .map(|n| {
+            let args = vec![
+                "exec".to_owned(),
+                c.id.clone(),
+                "echo".to_owned(),
+                n.to_string(),
+            ];
+            let words: Vec<&str> = args.iter().map(String::as_str).collect();
+            let (mut command, out, err) = c.runtime.command(&words);
+            (n, args.clone(), command.spawn().unwrap(), out, err)
+        })
+        .collect();
+    for (n, args, child, out, err) in children {
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let out = c.runtime.wait(child, &words, out, err).ok();
+        assert_eq!(out.text(), n.to_string());
+    }
+    alone(&c);
+}
+
+/// While the container is deleted by force: it works, or it says why, and nothing is left.
+#[test]
+fn against_delete() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            &this_test(),
+            "1.1.5's delete gives up after ten seconds now and then",
+        );
+    }
+    for round in 0..12 {
+        let c = running();
+        let children: Vec<_> = (0..4)
+            .map(|_| {
+                let (mut command, out, err) = c.runtime.command(&["exec", &c.id, "sleep", "1000"]);
+                (command.spawn().unwrap(), out, err)
+            })
+            .collect();
+        // From before the first call on to the foreground.
+        std::thread::sleep(Duration::from_micros(700 * round));
+        c.call(&["delete", "--force"]).ok();
+        for (child, out, err) in children {
+            let out = c.runtime.wait(child, &["exec"], out, err);
+            match out.code {
+                137 => {}
+                255 => assert!(
+                    [
+                        "stopped container",
+                        "does not exist",
+                        "was killed by SIGKILL",
+                        "being created",
+                        "no such file",
+                    ]
+                    .iter()
+                    .any(|words| out.stderr.contains(words)),
+                    "{out}"
+                ),
+                _ => panic!("{out}"),
+            }
+        }
+        c.nothing_left();
+    }
+}
+
+/// SIGKILL at each call of `exec`, and of its processes: no process is left before the program, nobody waits, and the container
+/// goes on.
+#[test]
+fn killed_at_each_call() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            &this_test(),
+            "a sample of ours; runc makes thousands of calls",
+        );
+    }
+    let c = running();
+    let step: usize = std::env::var("MATRIX_STEP")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(integration::slow().try_into().unwrap());
+    let once = |fault| {
+        let mut command = Command::new(c.runtime.binary());
+        command
+            .arg("--root")
+            .arg(c.runtime.root())
+            .args(["exec", &c.id, "true"]);
+        let file = |name: &str| {
+            let path = c.bundle.path().join(name);
+            File::options()
+                .create(true)
+                .append(true)
+                .read(true)
+                .open(path)
+                .unwrap()
+        };
+        let stdio = [file("in").into(), file("out").into(), file("err").into()];
+        broken(&command, stdio, fault)
+    };
+    let whole = once(None);
+    assert_eq!(
+        (whole.code, whole.executions, &whole.hung),
+        (0, 1, &None),
+        "{whole:?}"
+    );
+    let mut cases = 0;
+    for call in whole.calls.iter().step_by(step) {
+        let seen = once(Some((call, Action::Kill)));
+        cases += 1;
+        assert!(seen.hung.is_none(), "hang: {call:?} {:?}", seen.hung);
+        if call.process == 0 {
+            assert_eq!(seen.code, 137, "{call:?}");
+        } else if seen.executions == 0 {
+            assert_ne!(seen.code, 0, "{call:?}");
+        }
+        alone(&c);
+    }
+    assert!(cases * step > 40, "{cases}");
+    exec(&c, &[], &["true"]).ok();
+    assert!(alive(c.pid()));
+}
+
+/// An errno in place of each call: an error or a success, never a hang or a process that is left.
+#[test]
+fn refused_at_each_call() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            &this_test(),
+            "a sample of ours; runc makes thousands of calls",
+        );
+    }
+    let c = running();
+    let once = |fault| {
+        let mut command = Command::new(c.runtime.binary());
+        command.arg("--root").arg(c.runtime.root()).args([
+            "exec",
+            &c.id,
+            "sh",
+            "-c",
+            "grep -q ^CapEff.*20000420 /proc/self/status",
+        ]);
+        let file = |name: &str| {
+            let path = c.bundle.path().join(name);
+            File::options()
+                .create(true)
+                .append(true)
+                .read(true)
+                .open(path)
+                .unwrap()
+        };
+        let stdio = [file("in").into(), file("out").into(), file("err").into()];
+        broken(&command, stdio, fault)
+    };
+    let whole = once(None);
+    assert_eq!((whole.code, &whole.hung), (0, &None));
+    let step = integration::slow().try_into().unwrap();
+    for (n, call) in whole.calls.iter().enumerate().step_by(step) {
+        let errno = [12, 1, 5, 24][n % 4];
+        let seen = once(Some((call, Action::Errno(errno))));
+        assert!(
+            seen.hung.is_none(),
+            "hang: {call:?} {errno} {:?}",
+            seen.hung
+        );
+        // Fail closed: a program that was executed has what it asked for, or says so by its status.
+        assert!(
+            seen.code == 0 || seen.code == 255 || seen.executions == 0,
+            "{call:?} {errno}: {}",
+            seen.code
+        );
+        alone(&c);
+    }
+}
+
+/// CVE-2016-9962, CVE-2019-5736: nobody in the container can look into the process on its way, nor write to its executable.
+#[test]
+fn nothing_to_be_had_of_the_process_on_its_way() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.set("/process/noNewPrivileges", false);
+        // Everything that it can ask of every process that comes by.
+        g.sh(
+            "echo up >/ready; while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] && continue; \
+            [ $p = /proc/$$ ] && continue; for f in $p/fd/* ; do [ -e $f ] && readlink $f; done; \
+            (: >>$p/exe) 2>/dev/null && echo WROTE; done; done 2>/dev/null",
+        );
+    });
+    let mut ready = c.fifo("ready");
+    c.detach();
+    ready.line();
+    let before = std::fs::read(c.runtime.binary()).unwrap();
+    for _ in 0..40 {
+        exec(&c, &[], &["true"]).ok();
+    }
+    let seen = c.output();
+    assert!(!seen.contains("WROTE"), "{seen}");
+    for line in seen.lines() {
+        assert!(
+            !line.starts_with("socket:") && !line.contains("pidfd") && !line.contains("runc"),
+            "{line}"
+        );
+    }
+    assert!(before == std::fs::read(c.runtime.binary()).unwrap());
+    c.kill("KILL").ok();
+    c.wait();
+}
