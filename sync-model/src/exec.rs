@@ -35,9 +35,9 @@ machine! {
     /// What exec's process does or awaits.
     ExecInitState = ExecInit;
 
-    awaits AwaitBootstrap "waits for its first orders":
+    awaits AwaitBootstrap "joins the container's namespaces, waits for its first orders":
         recv [Bootstrap => AwaitConfig] send [];
-    awaits AwaitConfig "joins the container's namespaces, waits for the plan":
+    awaits AwaitConfig "waits for the plan":
         recv [Config => EnterContainer] send [];
     acts EnterContainer "terminal, labels, limits":
         recv [] send [Ready => AwaitRun];
