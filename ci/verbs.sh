@@ -133,6 +133,43 @@ verb_integration() {
     grep '^test result: ok' "$log" | sed 's/^/runc: /' || { cat "$log"; return 1; }
 }
 
+# The same suite, ours, on a kernel with cgroup v2 alone and every controller: an emulated machine, all in one boot. VM_TESTS: only those with
+# these words in their names.
+verb_vm() {
+    need qemu-system-x86_64 modprobe busybox
+    [ "$(id -u)" = 0 ] || { echo "not root: the machine's files are served from a mount namespace"; return 1; }
+    local binary out=target/ci/vm/out status=0
+    # Cargo knows whether there is something to build: a binary of another day would be a test of another day's code.
+    cargo build --locked --release -p runc-rs
+    binary=$(cargo test --locked -p integration --test containers --no-run --message-format=json |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    [ -x "$binary" ] || { echo "cargo names no test binary: $binary"; return 1; }
+    rm -rf "$out"
+    mkdir -p "$out"
+    # Copies: a guest does not survive that somebody builds meanwhile.
+    cp "$binary" target/ci/vm/containers
+    cp $release target/ci/vm/runc-rs
+    # SLOW: limits of time are for what hangs, and sweeps take a sample. Some tests fill a queue of 4096 sockets.
+    # Then once more with the scheduler that weighs disks one by one, where the kernel has it.
+    # shellcheck disable=SC2016
+    bash ci/vm/boot -c "${VM_CPUS:-1}" -t "${VM_SECONDS:-2400}" -o "$out" -- "words='${VM_TESTS:-}'"'
+        dmesg -n 1
+        ulimit -n 20000
+        export SLOW=5 SKIPS=/run/vm/out/skips RUNTIME=$PWD/target/ci/vm/runc-rs
+        target/ci/vm/containers --test-threads 3 $words
+        status=$?
+        if modprobe -q bfq && echo bfq >/sys/block/vda/queue/scheduler; then
+            target/ci/vm/containers --exact cgroups_v2::io_weight || status=$?
+        fi
+        exit $status' || status=$?
+    cat "$out/skips" >>"$SKIPS" 2>/dev/null || true
+    case $status in
+        124) echo "not at its end after ${VM_SECONDS:-2400} s" ;;
+        125) echo "the machine died" ;;
+    esac
+    return "$status"
+}
+
 verb_tests() {
     bash ci/test
 }
