@@ -256,10 +256,6 @@ fn what_opens_is_what_opens_with_runc() {
             rule(false, "b", None, None, "m"),
         ],
         vec![rule(true, "a", KMSG.0, KMSG.1, "r")],
-        vec![
-            rule(true, "p", None, None, "r"),
-            rule(true, "c", KMSG.0, KMSG.1, "w"),
-        ],
     ] {
         let Some((ours, theirs)) = with_runc(
             &this_test(),
