@@ -257,6 +257,13 @@ pub struct IdMapping {
     pub size: u32,
 }
 
+impl IdMapping {
+    /// Is `id` of the container's among them?
+    pub const fn has(self, id: u32) -> bool {
+        id >= self.container && id - self.container < self.size
+    }
+}
+
 /// The kinds of mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountKind {

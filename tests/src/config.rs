@@ -139,6 +139,31 @@ impl Config {
         self.retain("/linux/namespaces", |n| n["type"] != kind)
     }
 
+    /// What a user without privilege can have: a new user namespace in which root is this user, and nothing else is mapped.
+    pub fn rootless(&mut self, uid: u32) -> &mut Self {
+        let map = json!([{"containerID": 0, "hostID": uid, "size": 1}]);
+        self.push("/linux/namespaces", json!({"type": "user"}))
+            .set("/linux/uidMappings", map.clone())
+            .set("/linux/gidMappings", map)
+            .without_mount_option("gid=5")
+    }
+
+    /// Removes an option from all mounts.
+    pub fn without_mount_option(&mut self, option: &str) -> &mut Self {
+        for mount in self
+            .0
+            .pointer_mut("/mounts")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(Value::Array(options)) = mount.get_mut("options") {
+                options.retain(|it| it != option);
+            }
+        }
+        self
+    }
+
     /// All five capability sets.
     pub fn caps(&mut self, caps: &[&str]) -> &mut Self {
         for set in [

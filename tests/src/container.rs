@@ -75,6 +75,14 @@ impl Container {
         self
     }
 
+    /// The bundle's files and the runtime's commands are from now on those of the ordinary user `uid`, and the user namespace of
+    /// [`Config::rootless`] can be that user's.
+    pub fn owned_by(mut self, uid: u32) -> Self {
+        chown_all(self.bundle.path(), uid);
+        self.runtime.become_user(uid);
+        self
+    }
+
     /// A named pipe at `/name` in the container.
     pub fn fifo(&self, name: &str) -> Fifo {
         Fifo::new(&self.bundle.rootfs(name))
@@ -260,6 +268,16 @@ impl Container {
         // A killed process leaves its cgroup a moment after it has become a zombie: no event tells.
         let clean = wait_until(|| self.leftovers().is_empty());
         assert!(clean, "left over: {:#?}", self.leftovers());
+    }
+}
+
+/// `chown -R`, and no link is followed.
+fn chown_all(path: &std::path::Path, uid: u32) {
+    std::os::unix::fs::lchown(path, Some(uid), Some(uid)).expect("chown");
+    if path.is_dir() && !path.is_symlink() {
+        for entry in std::fs::read_dir(path).expect("the bundle").flatten() {
+            chown_all(&entry.path(), uid);
+        }
     }
 }
 

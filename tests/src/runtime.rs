@@ -17,6 +17,10 @@ pub struct Runtime {
     files: PathBuf,
     /// Global options before the command.
     pub globals: Vec<String>,
+    /// Commands are this user's, who is in the group of the same number alone, and has no capability.
+    pub user: Option<u32>,
+    /// A command that executes its arguments: the runtime's commands go behind it.
+    pub prefix: Vec<String>,
 }
 
 /// What a command left behind. Standard output and error are files: a detached container keeps them, and nobody
@@ -84,7 +88,19 @@ impl Runtime {
             root: dir.join("root"),
             files,
             globals: Vec::new(),
+            user: None,
+            prefix: Vec::new(),
         }
+    }
+
+    /// From now on the commands are of the ordinary user `uid`: of a copy of the binary, which everybody can reach.
+    pub fn become_user(&mut self, uid: u32) {
+        let dir = self.root.parent().expect("a parent").to_owned();
+        let copy = dir.join("runtime");
+        std::fs::copy(&self.binary, &copy).expect("copy the runtime");
+        std::os::unix::fs::chown(&dir, Some(uid), Some(uid)).expect("chown");
+        self.binary = copy;
+        self.user = Some(uid);
     }
 
     /// The binary.
@@ -112,7 +128,7 @@ impl Runtime {
                 .open(p)
                 .expect("create a stdio file")
         };
-        let mut command = Command::new(&self.binary);
+        let mut command = self.bare();
         command
             .arg("--root")
             .arg(&self.root)
@@ -127,7 +143,8 @@ impl Runtime {
 
     /// What a command says that cannot hang: without files, and with nobody who watches.
     pub fn ask(&self, args: &[&str]) -> String {
-        let out = Command::new(&self.binary)
+        let out = self
+            .bare()
             .arg("--root")
             .arg(&self.root)
             .args(args)
@@ -147,6 +164,23 @@ impl Runtime {
         {
             let _ = std::fs::remove_file(entry.path());
         }
+    }
+
+    /// The runtime, without any argument.
+    pub fn bare(&self) -> Command {
+        let mut words = self.prefix.iter();
+        let mut command = match words.next() {
+            Some(first) => Command::new(first),
+            None => Command::new(&self.binary),
+        };
+        if !self.prefix.is_empty() {
+            command.args(words).arg(&self.binary);
+        }
+        if let Some(uid) = self.user {
+            // Groups and capabilities go with it.
+            command.uid(uid).gid(uid);
+        }
+        command
     }
 
     /// Runs to the end. A command that takes longer than [`hang`] is killed, and the test fails with what it waited in.

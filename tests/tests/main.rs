@@ -44,6 +44,7 @@ mod process;
 mod ps;
 mod races;
 mod races_commands;
+mod rootless;
 mod seccomp;
 mod seccomp_agent;
 mod security;

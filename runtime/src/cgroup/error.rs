@@ -1,5 +1,7 @@
 //! What can go wrong with cgroups, in runc's words where runc has some.
 
+use nix::errno::Errno;
+
 use crate::sys;
 
 /// Result of this module.
@@ -90,6 +92,14 @@ pub enum Error {
         limit: i64,
         /// Bytes in use.
         usage: u64,
+    },
+    /// A limit was asked for, and the caller may not make the group that would keep it. runc's words, and why.
+    #[error("cannot set {resource} limit: container could not join or create cgroup: {source}")]
+    NotPermitted {
+        /// The controller.
+        resource: &'static str,
+        /// What was refused.
+        source: sys::Error,
     },
     /// A file of the kernel did not look as documented.
     #[error("{file}: line {line}: {what}")]
@@ -216,4 +226,19 @@ pub enum Error {
         /// Who is in it, at most 8.
         pids: Vec<i32>,
     },
+}
+
+impl Error {
+    /// Has the kernel refused for want of a privilege? As runc has it.
+    pub fn is_permission(&self) -> bool {
+        let (Self::Sys(error) | Self::Write { source: error, .. }) = self else {
+            return false;
+        };
+        denies(error.errno)
+    }
+}
+
+/// Is this a refusal for want of a privilege? A hierarchy that is mounted read-only is somebody else's too.
+pub(super) fn denies(errno: Errno) -> bool {
+    matches!(errno, Errno::EPERM | Errno::EACCES | Errno::EROFS)
 }

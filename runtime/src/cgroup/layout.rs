@@ -66,6 +66,14 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// A host without cgroups.
+    pub const fn none() -> Self {
+        Self {
+            mode: Mode::V1,
+            hierarchies: Vec::new(),
+        }
+    }
+
     /// Looks. One call on v2; seven on v1 and hybrid with an ordinary mount table.
     ///
     /// # Errors

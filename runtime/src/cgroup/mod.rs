@@ -26,6 +26,7 @@ mod layout;
 mod oom;
 pub mod parse;
 mod path;
+mod permitted;
 mod stats;
 mod sub;
 mod update;
@@ -64,9 +65,26 @@ use crate::sys::close::Batch;
 /// # Errors
 /// The value that the kernel refused, with its file; a limit whose controller this host does not have; `unified` on v1.
 pub fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<Batch> {
+    apply_tolerating(paths, resources, || false)
+}
+
+/// [`apply`]. `tolerates`: the caller does without device rules that it may not set, as runc's rootless containers do. In a user namespace nobody
+/// makes devices, and those that are there are opened with the rights of an ordinary user.
+///
+/// # Errors
+/// Those of [`apply`].
+pub fn apply_tolerating(
+    paths: &CgroupPaths,
+    resources: &Resources,
+    tolerates: impl Fn() -> bool,
+) -> Result<Batch> {
+    let devices = |done: Result<()>| match done {
+        Err(error) if error.is_permission() && tolerates() => Ok(()),
+        done => done,
+    };
     if paths.is_v2() {
-        v2::apply(paths, resources).map(|()| Batch::default())
+        v2::apply(paths, resources, devices).map(|()| Batch::default())
     } else {
-        v1::apply(paths, resources)
+        v1::apply(paths, resources, devices)
     }
 }

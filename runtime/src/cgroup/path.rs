@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::layout::{Hierarchy, Layout, Mode, own_v2};
-use super::{create, v1, v2};
+use super::{create, permitted, v1, v2};
 use crate::plan::CgroupPlan;
+use crate::sys;
 
 /// The groups of one container: runc's `cgroup_paths` of state.json, controller to absolute directory; the v2
 /// hierarchy has the key "". Controllers that are mounted together share a directory.
@@ -35,6 +36,52 @@ impl CgroupPaths {
     /// # Errors
     /// [`Error::NotEmpty`]; a limit whose controller is missing, or that v1 or v2 cannot express; a path that is the root, or in systemd's `slice:prefix:name` form; an own group that the mount does not show.
     pub fn plan(layout: &Layout, plan: &CgroupPlan, id: &str) -> Result<Self> {
+        Self::of(layout, plan, id, None)
+    }
+
+    /// As [`plan`](Self::plan), for a caller who may not make every group: without a `cgroupsPath`, the hierarchies are left out in which
+    /// it may not, as runc does for rootless containers. (A path that was asked for is a demand.)
+    ///
+    /// # Errors
+    /// As those of [`plan`](Self::plan); a limit whose group may not be made: [`Error::NotPermitted`].
+    pub fn plan_permitted(layout: &Layout, plan: &CgroupPlan, id: &str) -> Result<Self> {
+        let mut left_out = Vec::new();
+        let refused = |source| Error::NotPermitted {
+            resource: v1::first_limit(&plan.resources).unwrap_or("unified resource"),
+            source,
+        };
+        let planned = Self::of(layout, plan, id, Some(&mut left_out));
+        match planned {
+            Err(Error::NoController { controller }) => {
+                let of = |one: &&(String, sys::Error)| one.0.split(',').any(|it| it == controller);
+                match left_out.iter().find(of) {
+                    Some((_, source)) => Err(Error::NotPermitted {
+                        resource: controller,
+                        source: source.clone(),
+                    }),
+                    None => planned,
+                }
+            }
+            // On v2 there is one group for all limits.
+            Ok(paths) if paths.0.is_empty() && layout.mode == Mode::V2 => {
+                let limited = v1::first_limit(&plan.resources).is_some()
+                    || !plan.resources.unified.is_empty();
+                match left_out.pop() {
+                    Some((_, source)) if limited => Err(refused(source)),
+                    _ => Ok(paths),
+                }
+            }
+            _ => planned,
+        }
+    }
+
+    /// `left_out`: gets what the caller may not make, and why.
+    fn of(
+        layout: &Layout,
+        plan: &CgroupPlan,
+        id: &str,
+        mut left_out: Option<&mut Vec<(String, sys::Error)>>,
+    ) -> Result<Self> {
         let configured = plan.path.as_deref().filter(|path| !path.is_empty());
         let inner = clean(configured.unwrap_or(id));
         let bad = |what| Error::Path {
@@ -52,24 +99,41 @@ impl CgroupPaths {
             ));
         }
         let absolute = configured.is_some_and(|path| path.starts_with('/'));
+        let mut left_out = left_out.take_if(|_| configured.is_none());
         let mut paths = BTreeMap::new();
         for one in &layout.hierarchies {
             let mut directory = String::with_capacity(128);
             directory.push_str(&one.mount_point);
             if !absolute {
-                directory.push_str(&own_below_mount(layout.mode, one)?);
+                match (own_below_mount(layout.mode, one), &left_out) {
+                    (Ok(own), _) => directory.push_str(&own),
+                    // There is no way to it at all.
+                    (Err(Error::OwnOutside { .. }), Some(_)) => continue,
+                    (Err(error), _) => return Err(error),
+                }
             }
             directory.push('/');
             directory.push_str(&inner);
+            if let Some(left_out) = &mut left_out
+                && let Err(why) = permitted::may_make(&directory, one.controllers.is_empty())
+            {
+                left_out.push((one.controllers.clone(), why));
+                continue;
+            }
             for controller in one.controllers.split(',') {
                 paths.insert(controller.to_owned(), directory.clone());
             }
         }
-        if layout.mode != Mode::V2 && !paths.contains_key("devices") {
+        if layout.mode == Mode::Hybrid && left_out.is_some() && paths.len() == 1 {
+            // The v2 hierarchy of a hybrid host has no limits; and alone it would be taken for that of a v2 host.
+            paths.remove("");
+        }
+        // Left out only for one who cannot make devices either, and opens what the machine's own user may open.
+        if layout.mode != Mode::V2 && !paths.contains_key("devices") && left_out.is_none() {
             return Err(Error::NoDevices);
         }
         let paths = Self(paths);
-        if paths.is_v2() {
+        if layout.mode == Mode::V2 {
             v2::check(&plan.resources)?;
         } else {
             v1::check(&paths, &plan.resources)?;
@@ -119,7 +183,7 @@ impl CgroupPaths {
 }
 
 /// This process's own group, as a path below the hierarchy's mount point: "" or "/a/b".
-fn own_below_mount(mode: Mode, one: &Hierarchy) -> Result<String> {
+pub(super) fn own_below_mount(mode: Mode, one: &Hierarchy) -> Result<String> {
     if mode == Mode::V2 {
         return beside(own_v2()?, one);
     }

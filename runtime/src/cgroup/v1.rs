@@ -46,6 +46,13 @@ pub(super) fn check(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     Ok(())
 }
 
+/// The controller of the first limit that is asked for, v2's too.
+pub(super) fn first_limit(resources: &Resources) -> Option<&'static str> {
+    wanted(resources)
+        .into_iter()
+        .find_map(|(name, asked)| asked.then_some(name))
+}
+
 /// Controllers, and whether a limit of theirs is asked for.
 pub(super) fn wanted(resources: &Resources) -> [(&'static str, bool); 9] {
     let Memory {
@@ -90,14 +97,18 @@ fn set(value: Option<i64>) -> Option<i64> {
 }
 
 /// See [`super::apply`].
-pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<Batch> {
+pub(super) fn apply(
+    paths: &CgroupPaths,
+    resources: &Resources,
+    devices: impl Fn(Result<()>) -> Result<()>,
+) -> Result<Batch> {
     check(paths, resources)?;
     let mut files = Files {
         paths,
         batch: Batch::default(),
     };
     if let Some(directory) = paths.get("devices") {
-        Policy::of(&resources.devices)?.write_v1(directory, &mut files.batch)?;
+        devices(Policy::of(&resources.devices)?.write_v1(directory, &mut files.batch))?;
     }
     memory(&mut files, &resources.memory)?;
     cpu(&mut files, &resources.cpu)?;

@@ -35,13 +35,17 @@ pub(super) fn check(resources: &Resources) -> Result<()> {
 }
 
 /// See [`super::apply`].
-pub(super) fn apply(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
+pub(super) fn apply(
+    paths: &CgroupPaths,
+    resources: &Resources,
+    devices: impl Fn(Result<()>) -> Result<()>,
+) -> Result<()> {
     check(resources)?;
     let Some(group) = paths.get("") else {
         return Ok(());
     };
     // First: whatever fails after it, nobody was in the group without it.
-    Policy::of(&resources.devices)?.attach_v2(group)?;
+    devices(Policy::of(&resources.devices)?.attach_v2(group))?;
     limits(group, resources).map_err(|error| controllers::explain(group, error))?;
     for (key, value) in &resources.unified {
         file::write_file(&format!("{group}/{key}"), value)

@@ -1,14 +1,16 @@
 //! What a `type: cgroup` mount shows the container: its own groups, in the form that `rootfs` mounts.
 
 use super::layout::{Layout, Mode};
-use super::path::CgroupPaths;
+use super::path::{CgroupPaths, own_below_mount};
 use crate::rootfs::{CgroupLayout, CgroupView, Hierarchy};
 
 /// The view for a container. Call it only if the config has a cgroup mount; it makes no system call.
 ///
 /// As runc, the v2 hierarchy of a hybrid host is not shown: the container sees a v1 host.
 pub fn view(paths: &CgroupPaths, layout: &Layout, new_namespace: bool) -> CgroupView {
-    let layout = if layout.mode == Mode::V2 {
+    let layout = if layout.hierarchies.is_empty() {
+        CgroupLayout::None
+    } else if layout.mode == Mode::V2 {
         CgroupLayout::Unified {
             path: paths.get("").unwrap_or_default().to_owned(),
         }
@@ -23,7 +25,15 @@ pub fn view(paths: &CgroupPaths, layout: &Layout, new_namespace: bool) -> Cgroup
             Some(Hierarchy {
                 name: name.to_owned(),
                 options: one.controllers.clone(),
-                path: paths.get(first)?.to_owned(),
+                // Of a hierarchy that was left out it has the group in which it is: its creator's.
+                path: match paths.get(first) {
+                    Some(path) => path.to_owned(),
+                    None => format!(
+                        "{}{}",
+                        one.mount_point,
+                        own_below_mount(layout.mode, one).ok()?
+                    ),
+                },
             })
         });
         CgroupLayout::V1(shown.collect())

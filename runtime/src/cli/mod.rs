@@ -11,6 +11,7 @@ mod duration;
 pub mod help;
 pub mod lowargs;
 mod output;
+mod root;
 mod signal;
 
 #[cfg(test)]
@@ -112,6 +113,9 @@ fn dispatch(program: &Program, words: impl Iterator<Item = OsString>) -> Outcome
     }
     let globals = globals(&low)?;
     log::init(globals.log.as_deref(), globals.log_format, globals.debug)?;
+    if globals.own_root {
+        root::make(&globals.root)?;
+    }
     let mut operands = low.operands.into_iter();
     let word = operands.next().unwrap_or_default();
     match word.as_bytes() {
@@ -217,11 +221,13 @@ fn globals(low: &LowArgs) -> Result<Globals, Failure> {
             )));
         }
     };
+    let (root, own_root) = match low.text("root") {
+        Some(root) if !root.is_empty() => (root_dir(root)?, false),
+        _ => root::default()?,
+    };
     Ok(Globals {
-        root: match low.text("root") {
-            Some(root) if !root.is_empty() => root_dir(root)?,
-            _ => default_root(),
-        },
+        root,
+        own_root,
         debug: low.flag("debug"),
         log: low.text("log").filter(|p| !p.is_empty()).map(PathBuf::from),
         log_format,
@@ -261,26 +267,4 @@ fn absolute(path: &OsStr) -> Result<PathBuf, Failure> {
 
 fn current_dir() -> Result<PathBuf, Failure> {
     nix::unistd::getcwd().map_err(|errno| crate::sys::Error::new("getcwd", "", errno).into())
-}
-
-/// `/run/runc-rs`; for who may not write there, `$XDG_RUNTIME_DIR/runc-rs`.
-fn default_root() -> PathBuf {
-    if let Some(dir) = std::env::var_os("XDG_RUNTIME_DIR")
-        && !dir.is_empty()
-        && honours_xdg()
-    {
-        return PathBuf::from(dir).join("runc-rs");
-    }
-    PathBuf::from("/run/runc-rs")
-}
-
-/// runc's rule: not for root, but for a root that is one only in its user namespace.
-fn honours_xdg() -> bool {
-    if !nix::unistd::geteuid().is_root() {
-        return true;
-    }
-    let initial = "0 0 4294967295";
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let in_userns = !map.is_empty() && !map.split_whitespace().eq(initial.split(' '));
-    in_userns && std::env::var_os("USER").is_none_or(|user| user != "root")
 }

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use sync_model::lifecycle::Status;
 
 use crate::state::Id;
+use crate::sys;
 
 /// The options before the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Globals {
     /// `--root`: the directory of the state directories. Absolute, never `/`.
     pub root: PathBuf,
+    /// It is the caller's own, in `$XDG_RUNTIME_DIR`.
+    pub own_root: bool,
     /// `--debug`: also log at level `debug`.
     pub debug: bool,
     /// `--log`: the log goes to this file, instead of stderr.
@@ -20,7 +23,7 @@ pub struct Globals {
     pub log_format: LogFormat,
     /// `--systemd-cgroup`
     pub systemd_cgroup: bool,
-    /// `--rootless`; accepted as runc does.
+    /// `--rootless`
     pub rootless: Rootless,
 }
 
@@ -37,7 +40,7 @@ pub enum LogFormat {
 /// `--rootless`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rootless {
-    /// `auto`: rootless when the effective uid is not 0.
+    /// `auto`: for a caller who is not root, or root of a user namespace only.
     #[default]
     Auto,
     /// `true`
@@ -47,13 +50,19 @@ pub enum Rootless {
 }
 
 impl Rootless {
-    /// Is this a rootless run, for a caller whose effective uid is `euid`?
-    pub fn applies(self, euid: u32) -> bool {
+    /// Are cgroups done without that the caller may not make? Known without a look at the caller's user namespace; `None`:
+    /// [`Rootless::tolerates`] looks, when something was refused.
+    pub fn known(self) -> Option<bool> {
         match self {
-            Rootless::Auto => euid != 0,
-            Rootless::Yes => true,
-            Rootless::No => false,
+            Rootless::Auto => (sys::euid() != 0).then_some(true),
+            Rootless::Yes => Some(true),
+            Rootless::No => Some(false),
         }
+    }
+
+    /// Are cgroups done without that the caller may not make? runc's rule.
+    pub fn tolerates(self) -> bool {
+        self.known().unwrap_or_else(sys::userns::is_inside)
     }
 }
 

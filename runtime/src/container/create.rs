@@ -10,7 +10,7 @@ use sync_model::{Features, Level};
 
 use super::delete::PATIENCE;
 use super::terminal::Terminal;
-use super::{CreateArgs, Error, Globals, hooks, sysctls};
+use super::{CreateArgs, Error, Globals, Rootless, hooks, place, sysctls};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
 use crate::foreground;
@@ -106,7 +106,7 @@ pub(super) fn keep_the_dead() -> Result<(), Error> {
 fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<(Plan, ConfigFile), Error> {
     let options = LoadOptions {
         no_pivot: args.no_pivot,
-        rootless: globals.rootless.applies(sys::euid()),
+        rootless: sys::euid() != 0,
         systemd_cgroup: globals.systemd_cgroup,
         detach,
         console_socket: args.console_socket.is_some(),
@@ -132,6 +132,7 @@ pub(super) fn require_selinux(plan: &Plan) -> Result<(), Error> {
 /// A container that is being made.
 struct Making<'a> {
     args: &'a CreateArgs,
+    rootless: Rootless,
     plan: Plan,
     layout: Layout,
     cgroups: CgroupPaths,
@@ -167,16 +168,15 @@ impl<'a> Making<'a> {
         plan: Plan,
         config: ConfigFile,
     ) -> Result<Self, Error> {
-        let layout = Layout::detect()?;
-        let cgroups =
-            CgroupPaths::plan(&layout, &plan.cgroup, args.id.as_str()).map_err(|error| {
+        let (layout, cgroups) =
+            place::find(globals.rootless, &plan, &args.id).map_err(|error| {
                 // An id in use has its cgroup in use too: the first cause is the id.
                 match Dir::open(&globals.root, &args.id) {
                     Ok(_) => Error::State(state::Error::Exists),
                     Err(_) => error.into(),
                 }
             })?;
-        let record = record(args, &plan, &cgroups);
+        let record = record(globals, args, &plan, &cgroups);
         let about = match plan.hooks == Hooks::default() && plan.init.hooks.is_empty() {
             true => About::default(),
             false => hooks::about(&record),
@@ -207,6 +207,7 @@ impl<'a> Making<'a> {
         let dir = Dir::create_exclusive(&globals.root, &args.id)?;
         let mut making = Self {
             args,
+            rootless: globals.rootless,
             plan,
             layout,
             cgroups,
@@ -249,10 +250,24 @@ impl<'a> Making<'a> {
             .map_err(Error::sys("cannot make the start gate"))?;
         let listener = gate.listener.is_some();
         // If this fails, it has taken back what it made; what it found is not ours to remove.
-        let mut made = cgroup::create(&self.cgroups, &self.plan.cgroup.resources)?;
+        let (rootless, layout, plan) = (self.rootless, &self.layout, &self.plan);
+        let mut made = place::make(
+            rootless,
+            layout,
+            plan,
+            &self.args.id,
+            &mut self.cgroups,
+            |paths| {
+                self.record.cgroup_paths = paths.as_map().clone();
+                let dir = self.dir.as_ref().ok_or(state::Error::NotFound)?;
+                Ok::<_, Error>(dir.write(&self.record)?)
+            },
+        )?;
         self.has_cgroups = true;
         // Before init: it opens devices, and between the rule that denies all and those that allow some it must not try.
-        let mut used = cgroup::apply(&self.cgroups, &self.plan.cgroup.resources)?;
+        let tolerates = || rootless.tolerates();
+        let mut used =
+            cgroup::apply_tolerating(&self.cgroups, &self.plan.cgroup.resources, tolerates)?;
         made.close_with(&mut used);
         // Init's copies are enough: whoever waits for the end of one must not wait for this command.
         used.take(&mut sys::fd::preserved(self.args.preserve_fds));
@@ -363,8 +378,9 @@ impl<'a> Making<'a> {
         }
         creator.wait_ready()?;
         if in_user_namespace {
-            idmap::grant(pid, &self.plan.init.process)
-                .map_err(Error::sys("cannot set init's limits"))?;
+            idmap::grant(pid, &self.plan.init.process).map_err(|error| {
+                Error::Refused(format!("unable to start container process: {error}"))
+            })?;
         }
         // Before `Run`: after it another command may start the container, and a failure would take it away from that.
         if let Some(path) = &self.args.pid_file {
@@ -526,7 +542,7 @@ pub(super) fn early(profile: Option<&Profile>) -> Result<Option<Vec<u8>>, Error>
     }
 }
 
-fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
+fn record(globals: &Globals, args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
     Record {
         id: args.id.as_str().to_owned(),
         init_process_pid: 0,
@@ -539,7 +555,7 @@ fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
             labels: Record::labels(&bundle(&args.bundle), &plan.annotations),
             cgroups: Default::default(),
         },
-        rootless: false,
+        rootless: sys::euid() != 0 && globals.rootless.tolerates(),
         cgroup_paths: cgroups.as_map().clone(),
         namespace_paths: Default::default(),
         runtime: Runtime {

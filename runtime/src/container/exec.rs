@@ -368,7 +368,7 @@ impl Entering<'_> {
             true => idmap::grant(pid, process),
             false => idmap::oom_score_adj(pid, process),
         }
-        .map_err(Error::sys("cannot set the process's limits"))?;
+        .map_err(|error| Error::Refused(format!("unable to start container process: {error}")))?;
         // Before `Run`: a failure after it would be told of a program that has begun.
         if let Some(path) = &self.args.pid_file {
             pid_file::write(path, pid).map_err(Error::sys("cannot write the pid file"))?;

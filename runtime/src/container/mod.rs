@@ -13,6 +13,7 @@ mod hooks;
 mod kill;
 mod outlet;
 mod pause;
+mod place;
 mod ps;
 mod request;
 mod start;

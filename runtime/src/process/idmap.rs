@@ -10,6 +10,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{getegid, write};
 
+use super::attrs;
 use crate::plan::{IdMapping, IdMaps, ProcessPlan};
 use crate::sys::{Error, Result, creds};
 
@@ -58,7 +59,9 @@ fn by_tool(pid: i32, tool: &str, maps: &[IdMapping], refused: Error) -> Result<(
         Ok(out) if out.status.success() => return Ok(()),
         Ok(out) => String::from_utf8_lossy(&out.stderr).trim().to_owned(),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            format!("mapping tool {tool} not present")
+            format!(
+                "mapping tool {tool} not present; it is in the package uidmap, and one's own ids alone need none"
+            )
         }
         Err(error) => error.to_string(),
     };
@@ -101,21 +104,22 @@ pub fn has_maps(pid: i32, maps: &IdMaps) -> Result<bool> {
 ///
 /// # Errors
 /// The call's.
-pub fn grant(pid: i32, process: &ProcessPlan) -> Result<()> {
+pub fn grant(pid: i32, process: &ProcessPlan) -> std::result::Result<(), attrs::Error> {
     oom_score_adj(pid, process)?;
-    process
-        .rlimits
-        .iter()
-        .try_for_each(|limit| creds::raise_hard_limit(pid, limit.resource, limit.hard))
+    process.rlimits.iter().try_for_each(|limit| {
+        creds::raise_hard_limit(pid, limit.resource, limit.hard)
+            .map_err(|source| attrs::rlimit_refused(limit, source))
+    })
 }
 
 /// The part of [`grant`] that exec's process needs in any container: it sees no /proc that can be trusted.
 ///
 /// # Errors
 /// The call's.
-pub fn oom_score_adj(pid: i32, process: &ProcessPlan) -> Result<()> {
+pub fn oom_score_adj(pid: i32, process: &ProcessPlan) -> std::result::Result<(), attrs::Error> {
     match process.oom_score_adj {
-        Some(score) => write_to(&format!("/proc/{pid}/oom_score_adj"), &score.to_string()),
+        Some(score) => write_to(&format!("/proc/{pid}/oom_score_adj"), &score.to_string())
+            .map_err(|source| attrs::Error::OomScoreAdj { score, source }),
         None => Ok(()),
     }
 }

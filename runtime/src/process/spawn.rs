@@ -281,6 +281,9 @@ fn explain(mut error: Error, namespaces: Namespaces) -> Error {
         Errno::EAGAIN => {
             format!("init in new namespaces ({names}); see its pids limit, and RLIMIT_NPROC")
         }
+        Errno::EACCES => format!(
+            "init in new namespaces ({names}) and in its cgroup; the caller must be allowed to write cgroup.procs there and in the closest group above that its own is in, too"
+        ),
         Errno::ENOSYS => "init; this needs Linux 5.3 or newer".to_owned(),
         _ => format!("init in new namespaces ({names})"),
     };

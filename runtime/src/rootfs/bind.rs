@@ -17,7 +17,7 @@ use crate::sys::{self, path as fs};
 /// A missing source is what people get wrong; runc finds out by stat, and says so.
 pub(super) fn missing(error: sys::Error) -> sys::Error {
     match error.errno {
-        Errno::ENOENT | Errno::ENOTDIR => sys::Error {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES => sys::Error {
             call: "stat",
             ..error
         },
@@ -162,7 +162,7 @@ fn st_to_ms(flags: u64) -> u64 {
 
 /// Binds the single object at `source`, a host path, on `target`: the stand-in for a device node.
 pub fn bind_object(source: &str, target: BorrowedFd<'_>, shown: &str) -> sys::Result<OwnedFd> {
-    let tree = clone_tree(fs::HERE, source, false, source)?;
+    let tree = clone_tree(fs::HERE, source, false, shown)?;
     attach(tree.as_fd(), target, shown)?;
     Ok(tree)
 }

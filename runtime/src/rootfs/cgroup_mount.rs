@@ -1,6 +1,6 @@
 //! `type: cgroup` mounts: the container's view of the cgroup hierarchies, in runc's shape.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 
@@ -8,7 +8,7 @@ use super::error::MountError;
 use super::mounts::Builder;
 use crate::plan::MountPlan;
 use crate::sys::mount::{SetAttr, attach, attr, clone_tree, mount, set_attr};
-use crate::sys::path as fs;
+use crate::sys::{self, path as fs};
 
 /// What a `type: cgroup` mount is to show. Filled by whoever placed the container in its cgroups.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -100,8 +100,7 @@ fn v1(
     }
     if !new_namespace && !hierarchies.is_empty() && plan.flags != 0 {
         // One call for all of them; the tmpfs, which it also reaches, has its own flags back at once.
-        let change = super::attr::remount(plan.flags);
-        set_attr(dir.as_fd(), change, true, dest)?;
+        set_flags(dir.as_fd(), plan.flags, true, dest)?;
         if plan.flags & libc::MS_RDONLY != 0 {
             set_attr(
                 dir.as_fd(),
@@ -130,6 +129,19 @@ fn v1(
     Ok(())
 }
 
+/// As a remount with these flags. In a user namespace the host's mounts keep those that they have: then they are added.
+fn set_flags(tree: BorrowedFd<'_>, flags: u64, recursive: bool, shown: &str) -> sys::Result<()> {
+    let change = super::attr::remount(flags);
+    match set_attr(tree, change, recursive, shown) {
+        Err(error) if error.errno == Errno::EPERM => {
+            let clear = change.clear & (attr::ATIME | attr::NODIRATIME);
+            let added = SetAttr { clear, ..change };
+            set_attr(tree, added, recursive, shown).map_err(|_| error)
+        }
+        done => done,
+    }
+}
+
 fn unified(
     builder: &mut Builder<'_>,
     plan: &MountPlan,
@@ -149,19 +161,18 @@ fn unified(
         Err(MountError::Sys(error)) if matches!(error.errno, Errno::EPERM | Errno::EBUSY) => {}
         done => return done,
     }
-    let source = if new_namespace {
+    let source = if new_namespace && path.is_empty() {
+        // It has no group of its own, and is not to see those of others. As runc.
+        let flags = FLAGS | libc::MS_RDONLY;
+        return builder.filesystem(dest, "tmpfs", "tmpfs", flags, "mode=755", &plan.propagation);
+    } else if new_namespace {
         path
     } else {
         "/sys/fs/cgroup"
     };
     let tree = clone_tree(fs::HERE, source, false, source)?;
     if plan.flags != 0 {
-        set_attr(
-            tree.as_fd(),
-            super::attr::remount(plan.flags),
-            false,
-            source,
-        )?;
+        set_flags(tree.as_fd(), plan.flags, false, source)?;
     }
     super::propagate(tree.as_fd(), &plan.propagation, source)?;
     let target = builder.root().ensure(dest, super::path::Make::Dir)?;

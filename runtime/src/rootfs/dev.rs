@@ -87,7 +87,11 @@ fn make(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sy
 
 fn host_node(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()> {
     let target = file_in(dir, name, &device.path)?;
-    root.done(bind_object(&device.path, target.as_fd(), &device.path)?);
+    let shown = format!(
+        "{} of the host, which stands in where no device can be made",
+        device.path
+    );
+    root.done(bind_object(&device.path, target.as_fd(), &shown)?);
     root.done(target);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 
+use crate::plan::MountKind;
 use crate::sys;
 
 /// A failure while making or entering the root filesystem. The text of the cause is part of the text.
@@ -94,9 +95,49 @@ pub enum MountError {
         "{0}: it cannot be id-mapped (its filesystem does not support that, or it is an id-mapped mount already)"
     )]
     IdMap(#[source] sys::Error),
+    /// The kernel refused, and why can be guessed.
+    #[error("{0} ({1})")]
+    Hint(#[source] sys::Error, &'static str),
     /// `type: cgroup`, and the creator found no hierarchy.
     #[error("no cgroup hierarchy is mounted on this host")]
     NoCgroup,
+}
+
+impl MountError {
+    /// With what people get wrong in user namespaces (user_namespaces(7), mount_namespaces(7)), where the kernel gives one number for all
+    /// of it.
+    pub(super) fn explained(self, kind: &MountKind) -> Self {
+        let Self::Sys(error) = self else { return self };
+        let hint = match (kind, error.errno) {
+            (MountKind::Filesystem { fstype, .. }, Errno::EPERM) => match fstype.as_str() {
+                "sysfs" => {
+                    "in a user namespace this needs a network namespace of the container's own; or bind /sys"
+                }
+                "proc" => {
+                    "in a user namespace this needs a pid namespace of the container's own, and a /proc outside of which nothing is hidden"
+                }
+                "mqueue" => {
+                    "in a user namespace this needs an ipc namespace of the container's own"
+                }
+                _ => "in a user namespace not every filesystem can be mounted",
+            },
+            (MountKind::Filesystem { fstype, .. }, Errno::EINVAL)
+                if matches!(fstype.as_str(), "devpts" | "tmpfs") =>
+            {
+                "a wrong option; or a uid= or gid= that is not mapped in the user namespace"
+            }
+            (
+                MountKind::Bind {
+                    recursive: false, ..
+                },
+                Errno::EINVAL,
+            ) if error.call == "open_tree" => {
+                "in a user namespace what other mounts cover stays covered: use rbind"
+            }
+            _ => return Self::Sys(error),
+        };
+        Self::Hint(error, hint)
+    }
 }
 
 /// Result of this module.
@@ -116,7 +157,7 @@ impl Error {
             | Self::ReadonlyPath { cause, .. }
             | Self::Mask { cause, .. } => Some(cause.errno),
             Self::Mount {
-                cause: MountError::Sys(e) | MountError::IdMap(e),
+                cause: MountError::Sys(e) | MountError::IdMap(e) | MountError::Hint(e, _),
                 ..
             } => Some(e.errno),
             Self::Mount { .. } | Self::NotNull => None,

@@ -79,7 +79,7 @@ impl<'a> Builder<'a> {
         done.map_err(|cause| Error::Mount {
             source_name: source.to_owned(),
             destination: plan.destination.clone(),
-            cause,
+            cause: cause.explained(&plan.kind),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::config;
 use super::error::{Error, Result};
-use crate::plan::{IdMapping, IdMaps, Namespaces};
+use crate::plan::{IdMapping, IdMaps, Namespaces, ProcessPlan};
 
 /// The kernel's largest number of ranges in one map (`UID_GID_MAP_MAX_EXTENTS`).
 const MAX: usize = 340;
@@ -42,6 +42,31 @@ pub(super) fn plan(
         }
     }
     Ok(maps)
+}
+
+/// The process's user and groups must be mapped: init could not become them. runc's words.
+pub(super) fn check_user(maps: &IdMaps, process: &ProcessPlan) -> Result<()> {
+    let mapped =
+        |list: &[IdMapping], id: u32| list.is_empty() || list.iter().any(|map| map.has(id));
+    let unmapped = |what: String| {
+        Err(Error::refused(format!(
+            "unable to setup user: cannot set {what} in user namespace"
+        )))
+    };
+    if !mapped(&maps.uids, process.uid) {
+        return unmapped("uid to unmapped user".to_owned());
+    }
+    if !mapped(&maps.gids, process.gid) {
+        return unmapped("gid to unmapped user".to_owned());
+    }
+    match process
+        .additional_gids
+        .iter()
+        .find(|gid| !mapped(&maps.gids, **gid))
+    {
+        Some(gid) => unmapped(format!("additional group {gid}, which is not mapped,")),
+        None => Ok(()),
+    }
 }
 
 fn ranges(field: &str, list: Option<Vec<config::IdMapping>>) -> Result<Vec<IdMapping>> {

@@ -28,6 +28,7 @@ mod process;
 mod read;
 mod refuse;
 mod resources;
+mod rootless;
 pub mod seccomp;
 mod sysctl;
 mod template;
@@ -60,7 +61,7 @@ pub const MAX_SIZE: u64 = 16 << 20;
 pub struct LoadOptions {
     /// `--no-pivot`
     pub no_pivot: bool,
-    /// The caller is not root, or says `--rootless true`.
+    /// The caller is not root.
     pub rootless: bool,
     /// `--systemd-cgroup`: `cgroupsPath` is `slice:prefix:name`.
     pub systemd_cgroup: bool,
@@ -131,13 +132,6 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         .ok_or_else(|| Error::refused("root must be specified"))?;
     let linux = config.linux.unwrap_or_default();
     refuse::sections(&linux)?;
-    if options.rootless {
-        // Without a user namespace there is nothing that an ordinary user may do.
-        return Err(Error::refused(
-            "rootless container requires user namespaces",
-        ));
-    }
-
     let hostname = linux::name("hostname", config.hostname)?;
     let domainname = linux::name("domainname", config.domainname)?;
     let spaces = namespaces::plan(
@@ -195,6 +189,11 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         bundle,
         options,
     )?;
+    if options.rootless {
+        let any = crate::plan::Namespaces(namespaces.0 | joined.0);
+        rootless::check(any, &id_maps, &process, &rootfs.mounts)?;
+    }
+    idmaps::check_user(&id_maps, &process)?;
     let cgroup = resources::plan(linux.cgroups_path, linux.resources, options, &mut warnings)?;
 
     let seccomp = seccomp::plan(linux.seccomp, &mut warnings)?;

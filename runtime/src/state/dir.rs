@@ -74,7 +74,7 @@ impl Dir {
             Ok(()) => {}
             Err(Errno::EEXIST) => return Err(Error::Exists),
             Err(Errno::ENOENT) => {
-                make_root(root)?;
+                make_root(root).map_err(|error| no_root(root, errno_of(&error)))?;
                 match mkdir(&path, mode) {
                     Ok(()) => {}
                     Err(Errno::EEXIST) => return Err(Error::Exists),
@@ -323,14 +323,27 @@ impl AsRawFd for Dir {
 }
 
 /// Makes the root and its parents: the root itself 0700, as runc does.
-fn make_root(root: &Path) -> Result<()> {
+pub fn make_root(root: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    let what = "cannot make the root of the state directories";
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(root)
-        .map_err(|e| fail(what, "mkdir", root)(errno_of(&e)))
+}
+
+/// The error of a root that cannot be used: an ordinary user learns of a better one.
+fn no_root(root: &Path, errno: Errno) -> Error {
+    let what = "cannot make the root of the state directories";
+    let mut error = fail(what, "mkdir", root)(errno);
+    if let Error::Sys { source, .. } = &mut error
+        && matches!(errno, Errno::EACCES | Errno::EPERM)
+        && sys::euid() != 0
+    {
+        source
+            .object
+            .push_str(" (set $XDG_RUNTIME_DIR to a directory of your own, or give --root)");
+    }
+    error
 }
 
 /// The names of all containers below `root`, sorted; names that are no container's are passed over. A missing root has none.

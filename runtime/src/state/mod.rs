@@ -15,7 +15,7 @@ mod stat;
 #[cfg(test)]
 mod tests;
 
-pub use dir::{Alone, Dir, list};
+pub use dir::{Alone, Dir, list, make_root};
 pub use error::{Error, Result};
 pub use id::Id;
 pub use record::{Config, Limits, Namespace, Phase, Record, Runtime};

@@ -1,4 +1,5 @@
-//! A user namespace as a pair of id mappings, with nobody in it: what mount_setattr(2) takes for an id-mapped mount.
+//! User namespaces: whether the caller is in one; and one as a pair of id mappings, with nobody in it: what mount_setattr(2) takes for an
+//! id-mapped mount.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,6 +10,13 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::{Error, Result};
+
+/// Is the calling process in another user namespace than the machine's first one? As runc: told by its map of users.
+pub fn is_inside() -> bool {
+    const FIRST: [&str; 3] = ["0", "0", "4294967295"];
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.is_empty() && !map.split_whitespace().eq(FIRST)
+}
 
 /// A new user namespace with these mappings, each in the form of /proc/PID/uid_map (user_namespaces(7)).
 ///

@@ -2,6 +2,8 @@
 
 use std::io::{stderr, stdin, stdout};
 
+use nix::errno::Errno;
+
 use super::Error;
 use crate::plan::ProcessPlan;
 use crate::sys::status::Status;
@@ -33,18 +35,54 @@ pub fn own_stdio(uid: u32, is_console: bool) -> Result<(), Error> {
 ///
 /// What the process is already, by its own `status`, it need not become: that must have been read in this user namespace, and
 /// nothing have changed the ids since. `may_setgroups` is false in a user namespace whose /proc/self/setgroups says "deny": the
-/// groups stay as they are then.
+/// groups stay as they are then. Where the caller's own namespace says it, they stay, too, as in runc, and the answer is a warning.
 ///
 /// # Errors
 /// [`Error::User`]
-pub fn switch(plan: &ProcessPlan, status: &Status, may_setgroups: bool) -> Result<(), Error> {
+pub fn switch(
+    plan: &ProcessPlan,
+    status: &Status,
+    may_setgroups: bool,
+) -> Result<Option<String>, Error> {
     let has_groups = plan.additional_gids.is_empty() && status.no_groups;
+    let mut warning = None;
     if may_setgroups && !has_groups {
-        creds::setgroups(&plan.additional_gids).map_err(Error::User)?;
+        match creds::setgroups(&plan.additional_gids) {
+            Err(error) if error.errno == Errno::EPERM && may_by_itself() => {
+                warning = without(plan);
+            }
+            done => done.map_err(Error::User)?,
+        }
     } else if !plan.additional_gids.is_empty() {
         // Fail closed: the process would run without the groups that it was to have.
         return Err(Error::GroupsDenied);
     }
+    ids(plan, status).map(|()| warning)
+}
+
+/// With CAP_SETGID only the user namespace can forbid setgroups(2). Asked without /proc, which is the container's by now.
+fn may_by_itself() -> bool {
+    const SETGID: u64 = 1 << 6;
+    caps::capget().is_ok_and(|has| has.effective & SETGID != 0)
+}
+
+/// What the process runs without, for the log. Engines list the group that it has anyway.
+fn without(plan: &ProcessPlan) -> Option<String> {
+    let missing: Vec<String> = plan
+        .additional_gids
+        .iter()
+        .filter(|gid| **gid != plan.gid)
+        .map(u32::to_string)
+        .collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "setgroups(2) is denied in this user namespace: the process runs without the additionalGids {}",
+            missing.join(", ")
+        )
+    })
+}
+
+fn ids(plan: &ProcessPlan, status: &Status) -> Result<(), Error> {
     if status.gid != Some(plan.gid) {
         creds::setresgid(plan.gid).map_err(Error::User)?;
     }

@@ -38,7 +38,7 @@ pub fn rlimit_name(resource: u32) -> String {
 pub fn rlimits(limits: &[Rlimit]) -> Result<(), Error> {
     limits.iter().try_for_each(|limit| {
         sys::creds::setrlimit(limit.resource, limit.soft, limit.hard)
-            .map_err(|source| limit_refused(limit, source))
+            .map_err(|source| rlimit_refused(limit, source))
     })
 }
 
@@ -50,7 +50,8 @@ pub(super) fn limit_value(limit: u64) -> String {
     }
 }
 
-fn limit_refused(limit: &Rlimit, source: sys::Error) -> Error {
+/// The error of a limit that was refused to a process with the caller's limits.
+pub fn rlimit_refused(limit: &Rlimit, source: sys::Error) -> Error {
     let hint = match (source.errno, sys::creds::getrlimit(limit.resource)) {
         (Errno::EPERM, Ok((_, now))) if limit.hard > now => format!(
             " (raising the hard limit from {} needs CAP_SYS_RESOURCE)",

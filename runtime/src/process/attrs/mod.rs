@@ -17,7 +17,7 @@ mod tests;
 pub use error::{Error, LookupFailure};
 pub use kernel::{
     join_session_keyring, loopback_up, names, oom_score_adj, rlimit_from_name, rlimit_name,
-    rlimits, session_keyring, sysctl,
+    rlimit_refused, rlimits, session_keyring, sysctl,
 };
 
 use crate::plan::{Capabilities, ProcessPlan};
@@ -66,7 +66,7 @@ pub fn finalize(
     let entered = cwd::enter_early(&plan.cwd)?;
     caps::drop_bounding(&capabilities, status)?;
     creds::own_stdio(plan.uid, is_console)?;
-    creds::switch(plan, status, may_setgroups)?;
+    let without = creds::switch(plan, status, may_setgroups)?;
     if !entered {
         cwd::enter(&plan.cwd)?;
     }
@@ -79,7 +79,10 @@ pub fn finalize(
     Ok(Finalized {
         program,
         env,
-        warnings: ambient_warnings(&capabilities, not_raised),
+        warnings: ambient_warnings(&capabilities, not_raised)
+            .into_iter()
+            .chain(without)
+            .collect(),
     })
 }
 
