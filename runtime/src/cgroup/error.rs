@@ -101,6 +101,11 @@ pub enum Error {
         /// What was refused.
         source: sys::Error,
     },
+    /// The same on v2, where there is one group for all limits.
+    #[error(
+        "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: {0}"
+    )]
+    NonePermitted(#[source] sys::Error),
     /// A file of the kernel did not look as documented.
     #[error("{file}: line {line}: {what}")]
     Parse {

@@ -46,10 +46,6 @@ impl CgroupPaths {
     /// As those of [`plan`](Self::plan); a limit whose group may not be made: [`Error::NotPermitted`].
     pub fn plan_permitted(layout: &Layout, plan: &CgroupPlan, id: &str) -> Result<Self> {
         let mut left_out = Vec::new();
-        let refused = |source| Error::NotPermitted {
-            resource: v1::first_limit(&plan.resources).unwrap_or("unified resource"),
-            source,
-        };
         let planned = Self::of(layout, plan, id, Some(&mut left_out));
         match planned {
             Err(Error::NoController { controller }) => {
@@ -63,14 +59,12 @@ impl CgroupPaths {
                 }
             }
             // On v2 there is one group for all limits.
-            Ok(paths) if paths.0.is_empty() && layout.mode == Mode::V2 => {
-                let limited = v1::first_limit(&plan.resources).is_some()
-                    || !plan.resources.unified.is_empty();
-                match left_out.pop() {
-                    Some((_, source)) if limited => Err(refused(source)),
-                    _ => Ok(paths),
+            Ok(paths) if paths.0.is_empty() && layout.mode == Mode::V2 => match left_out.pop() {
+                Some((_, source)) if v1::has_limits(&plan.resources) => {
+                    Err(Error::NonePermitted(source))
                 }
-            }
+                _ => Ok(paths),
+            },
             _ => planned,
         }
     }

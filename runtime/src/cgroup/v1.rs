@@ -46,11 +46,9 @@ pub(super) fn check(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     Ok(())
 }
 
-/// The controller of the first limit that is asked for, v2's too.
-pub(super) fn first_limit(resources: &Resources) -> Option<&'static str> {
-    wanted(resources)
-        .into_iter()
-        .find_map(|(name, asked)| asked.then_some(name))
+/// Is any limit asked for, v2's too?
+pub(super) fn has_limits(resources: &Resources) -> bool {
+    !resources.unified.is_empty() || wanted(resources).iter().any(|(_, asked)| *asked)
 }
 
 /// Controllers, and whether a limit of theirs is asked for.

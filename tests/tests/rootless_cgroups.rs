@@ -1,0 +1,361 @@
+//! cgroups of an ordinary user: those that were given to it, no others; and none where none is needed.
+
+use std::path::{Path, PathBuf};
+
+use integration::{
+    Config, Container, cgroup_dirs, cgroup_mounts, cgroups_named, is_ours, need_root, proc_status,
+    skip, this_test,
+};
+use serde_json::{Value, json};
+
+use crate::rootless::{UID, user};
+
+fn is_v2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
+fn value(file: PathBuf) -> String {
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file:?}: {e}"));
+    text.trim().to_owned()
+}
+
+/// Groups that are the user's: one in each hierarchy that was asked for.
+struct Delegated(Vec<PathBuf>);
+
+impl Delegated {
+    /// `which`: controllers; "" is v2's.
+    fn new(name: &str, which: impl Fn(&str) -> bool) -> Self {
+        let own = cgroup_dirs(std::process::id());
+        let mut made = Self(Vec::new());
+        for (controllers, _) in cgroup_mounts() {
+            if !which(&controllers) {
+                continue;
+            }
+            let dir = &own.iter().find(|(c, _)| *c == controllers).unwrap().1;
+            // v2: beside this process's own, which passes nothing on.
+            let dir = match controllers.is_empty() && is_v2() {
+                true => dir.parent().unwrap().join(name),
+                false => dir.join(name),
+            };
+            std::fs::create_dir(&dir).unwrap();
+            made.0.push(dir.clone());
+            for file in ["cpuset.cpus", "cpuset.mems"].iter().filter(|_| !is_v2()) {
+                if let Ok(text) = std::fs::read(dir.parent().unwrap().join(file)) {
+                    std::fs::write(dir.join(file), text).unwrap();
+                }
+            }
+            // cgroups(7), "Delegation": these files and the directory itself.
+            for file in [
+                "",
+                "cgroup.procs",
+                "tasks",
+                "cgroup.subtree_control",
+                "cgroup.threads",
+            ] {
+                let path = dir.join(file);
+                if path.exists() {
+                    std::os::unix::fs::chown(path, Some(UID), Some(UID)).unwrap();
+                }
+            }
+        }
+        made
+    }
+
+    /// A prefix for commands of the user in these groups.
+    fn enter(&self, below: &str) -> Vec<String> {
+        let mut script = String::new();
+        for dir in &self.0 {
+            let dir = dir.join(below);
+            if !below.is_empty() && !dir.exists() {
+                std::fs::create_dir(&dir).unwrap();
+                std::os::unix::fs::chown(&dir, Some(UID), Some(UID)).unwrap();
+                std::os::unix::fs::chown(dir.join("cgroup.procs"), Some(UID), Some(UID)).unwrap();
+            }
+            script.push_str(&format!("echo 0 >{}/cgroup.procs && ", dir.display()));
+        }
+        script.push_str(&format!(
+            "exec setpriv --reuid {UID} --regid {UID} --clear-groups \"$@\""
+        ));
+        ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
+    }
+}
+
+impl Drop for Delegated {
+    fn drop(&mut self) {
+        for dir in &self.0 {
+            let gone = integration::wait_until(|| {
+                let _ = std::fs::remove_dir(dir.join("own"));
+                std::fs::remove_dir(dir).is_ok() || !dir.exists()
+            });
+            if !gone && !std::thread::panicking() {
+                panic!("{dir:?} cannot be removed");
+            }
+        }
+    }
+}
+
+fn in_groups(groups: &Delegated, below: &str, change: impl FnOnce(&mut Config)) -> Container {
+    let mut c = user(change);
+    c.runtime.user = None;
+    c.runtime.prefix = groups.enter(below);
+    c
+}
+
+fn name() -> String {
+    this_test().replace(':', "-") + "-delegated"
+}
+
+#[test]
+fn all_of_v1() {
+    need_root!();
+    if is_v2() {
+        return skip(&this_test(), "no cgroup v1 here");
+    }
+    let groups = Delegated::new(&name(), |_| true);
+    let c = in_groups(&groups, "", |g| {
+        g.args(&["sleep", "1000"])
+            .set("/linux/resources/pids", json!({"limit": 50}))
+            .set("/linux/resources/memory", json!({"limit": 33_554_432}))
+            .set("/linux/resources/cpu", json!({"shares": 512, "cpus": "0"}));
+    });
+    let pid = c.detach();
+    for (controllers, dir) in cgroup_dirs(pid) {
+        if controllers.is_empty() && !is_ours() {
+            // runc 1.1 leaves the v2 hierarchy alone.
+            continue;
+        }
+        assert!(dir.ends_with(&c.id), "{controllers}: {dir:?}");
+        assert!(
+            groups.0.iter().any(|own| dir.parent() == Some(own)),
+            "{dir:?}"
+        );
+        match controllers.as_str() {
+            "pids" => assert_eq!(value(dir.join("pids.max")), "50"),
+            "memory" => assert_eq!(value(dir.join("memory.limit_in_bytes")), "33554432"),
+            "cpuset" => assert_eq!(value(dir.join("cpuset.cpus")), "0"),
+            _ => {}
+        }
+    }
+    c.kill("KILL").ok();
+    c.wait();
+    c.delete().ok();
+    c.nothing_left();
+    // And with a path, which is a demand.
+    let own = cgroup_dirs(std::process::id());
+    let path = groups
+        .0
+        .iter()
+        .find(|dir| dir.starts_with("/sys/fs/cgroup/pids"));
+    let below = own
+        .iter()
+        .find(|(c, _)| c == "memory")
+        .unwrap()
+        .1
+        .components()
+        .count();
+    if let (Some(path), 5) = (path, below) {
+        let inner = path.strip_prefix("/sys/fs/cgroup/pids").unwrap();
+        let c = in_groups(&groups, "", |g| {
+            g.set("/linux/cgroupsPath", format!("/{}/inner", inner.display()));
+        });
+        c.run().ok();
+    }
+}
+
+#[test]
+fn one_of_v1() {
+    need_root!();
+    if is_v2() {
+        return skip(&this_test(), "no cgroup v1 here");
+    }
+    let groups = Delegated::new(&name(), |controllers| controllers == "pids");
+    let c = in_groups(&groups, "", |g| {
+        g.args(&["sleep", "1000"])
+            .set("/linux/resources/pids", json!({"limit": 50}));
+    });
+    let pid = c.detach();
+    for (controllers, dir) in cgroup_dirs(pid) {
+        assert_eq!(
+            dir.ends_with(&c.id),
+            controllers == "pids",
+            "{controllers}: {dir:?}"
+        );
+    }
+    assert_eq!(value(groups.0[0].join(&c.id).join("pids.max")), "50");
+    let text = std::fs::read(c.runtime.root().join(&c.id).join("state.json")).unwrap();
+    let record: Value = serde_json::from_slice(&text).unwrap();
+    if is_ours() {
+        // What `delete` goes by.
+        let paths = record["cgroup_paths"].as_object().unwrap();
+        assert_eq!(paths.keys().collect::<Vec<_>>(), ["pids"]);
+        assert_eq!(record["rootless"], true);
+    }
+    c.call(&["delete", "--force"]).ok();
+    c.nothing_left();
+    let c = in_groups(&groups, "", |g| {
+        g.set("/linux/resources/memory", json!({"limit": 33_554_432}));
+    });
+    c.run()
+        .refused("cannot set memory limit: container could not join or create cgroup");
+    c.nothing_left();
+}
+
+#[test]
+fn none() {
+    need_root!();
+    let c = user(|g| {
+        g.args(&["sleep", "1000"]);
+    });
+    let pid = c.detach();
+    assert!(cgroups_named(&c.id).is_empty());
+    assert_eq!(cgroup_dirs(pid), cgroup_dirs(std::process::id()));
+    c.kill("KILL").ok();
+    c.wait();
+    c.delete().ok();
+    c.nothing_left();
+    // A limit, and a place, are demands.
+    let c = user(|g| {
+        g.set("/linux/resources/pids", json!({"limit": 50}));
+    });
+    c.run().refused(match is_v2() {
+        true => {
+            "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: mkdir "
+        }
+        false => "cannot set pids limit: container could not join or create cgroup",
+    });
+    c.nothing_left();
+    let c = user(|g| {
+        g.set("/linux/cgroupsPath", "/rrt-nobodys");
+    });
+    c.run()
+        .refused("unable to apply cgroup configuration: mkdir /sys/fs/cgroup/")
+        .says("/rrt-nobodys: permission denied");
+    c.nothing_left();
+}
+
+/// `--rootless`
+#[test]
+fn by_word() {
+    need_root!();
+    let mut c = user(|_| {});
+    c.runtime.globals = vec!["--rootless=false".to_owned()];
+    c.run()
+        .refused("unable to apply cgroup configuration: mkdir /sys/fs/cgroup/")
+        .says(": permission denied");
+    c.nothing_left();
+    c.runtime.globals = vec!["--rootless=true".to_owned()];
+    c.run().ok();
+    // Root may make what it likes.
+    let mut c = Container::sleeping();
+    c.runtime.globals = vec!["--rootless=true".to_owned()];
+    let pid = c.detach();
+    let dirs = cgroup_dirs(pid);
+    assert!(
+        dirs.iter()
+            .all(|(_, dir)| dir.ends_with(&c.id) || !is_ours()),
+        "{dirs:?}"
+    );
+}
+
+/// Another's group of the same name is neither joined nor in the way, and never removed.
+#[test]
+fn somebody_elses_of_the_same_name() {
+    need_root!();
+    let theirs = Container::sleeping();
+    let pid = theirs.detach();
+    let mut mine = user(|g| {
+        g.args(&["sleep", "1000"]);
+    });
+    mine.id.clone_from(&theirs.id);
+    let own = mine.detach();
+    assert_eq!(cgroup_dirs(own), cgroup_dirs(std::process::id()));
+    mine.call(&["delete", "--force"]).ok();
+    assert!(integration::alive(pid));
+    assert_eq!(theirs.status(), "running");
+    let places = cgroups_named(&theirs.id);
+    assert!(!places.is_empty());
+    // Nothing else is left of mine.
+    assert!(mine.state_entries().is_empty());
+    mine.id = "rrt-gone".to_owned();
+}
+
+#[test]
+fn nobody_is_found_again_without_a_group_and_a_pid_namespace() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "runc 1.1 does not warn");
+    }
+    let c = user(|g| {
+        g.without_namespace("pid")
+            .unmount("/proc")
+            .mount("/proc", "bind", "/proc", &["rbind"]);
+        g.set("/linux/maskedPaths", json!([]))
+            .set("/linux/readonlyPaths", json!([]));
+    });
+    c.run()
+        .ok()
+        .says("the container has no cgroup and no pid namespace of its own");
+}
+
+#[test]
+fn a_subtree_of_v2() {
+    need_root!();
+    if !is_v2() {
+        return skip(&this_test(), "no unified cgroup v2 hierarchy here");
+    }
+    let groups = Delegated::new(&name(), |_| true);
+    let group = &groups.0[0];
+    let control = group.parent().unwrap().join("cgroup.subtree_control");
+    std::fs::write(control, "+pids +memory").unwrap();
+    let c = in_groups(&groups, "own", |g| {
+        g.args(&["sleep", "1000"])
+            .set("/linux/resources/pids", json!({"limit": 50}))
+            .set("/linux/resources/memory", json!({"limit": 33_554_432}));
+    });
+    let pid = c.detach();
+    let dir = group.join(&c.id);
+    assert_eq!(cgroup_dirs(pid)[0].1, dir);
+    assert_eq!(value(dir.join("pids.max")), "50");
+    assert_eq!(value(dir.join("memory.max")), "33554432");
+    assert_eq!(
+        proc_status(pid, "NSpid")
+            .unwrap()
+            .split_whitespace()
+            .count(),
+        2
+    );
+    c.call(&["delete", "--force"]).ok();
+    c.nothing_left();
+    // What the container sees of it.
+    let c = in_groups(&groups, "own", |g| {
+        g.sh("cat /proc/self/cgroup; test -f /sys/fs/cgroup/cgroup.procs && echo own");
+    });
+    let out = c.run().ok();
+    assert_eq!(out.lines(), ["0::/", "own"]);
+    let c = in_groups(&groups, "own", |g| {
+        g.without_namespace("cgroup")
+            .sh("test -f /sys/fs/cgroup/cgroup.procs && echo hosts");
+    });
+    assert_eq!(c.run().ok().text(), "hosts");
+}
+
+/// The group may be made, but the way there is through one that is not the user's.
+#[test]
+fn a_place_of_v2_that_cannot_be_entered() {
+    need_root!();
+    if !is_v2() {
+        return skip(&this_test(), "no unified cgroup v2 hierarchy here");
+    }
+    if !is_ours() {
+        return skip(&this_test(), "runc gives the errno alone");
+    }
+    let groups = Delegated::new(&name(), |_| true);
+    let inner = groups.0[0].strip_prefix("/sys/fs/cgroup").unwrap();
+    let c = user(|g| {
+        g.set("/linux/cgroupsPath", format!("/{}/inner", inner.display()));
+    });
+    c.run()
+        .refused("in its cgroup; the caller must be allowed to write cgroup.procs there and in the closest group above")
+        .says(": permission denied");
+    c.nothing_left();
+}
