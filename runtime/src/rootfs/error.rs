@@ -92,7 +92,7 @@ pub enum MountError {
     InsideProc(String),
     /// An id-mapped mount: the kernel says no more than EINVAL or EPERM.
     #[error(
-        "{0}: it cannot be id-mapped (its filesystem does not support that, or it is an id-mapped mount already)"
+        "{0}: it cannot be id-mapped (its filesystem does not support that, is of another user namespace, or it is an id-mapped mount already)"
     )]
     IdMap(#[source] sys::Error),
     /// The kernel refused, and why can be guessed.
