@@ -13,6 +13,7 @@ pub mod fuzzing;
 pub mod hooks;
 pub mod log;
 pub mod net;
+pub mod notify;
 pub mod plan;
 pub mod process;
 pub mod rootfs;

@@ -34,7 +34,12 @@ pub struct Running(Child, Vec<String>, PathBuf, PathBuf);
 
 impl Running {
     pub fn start(c: &Container, args: &[&str]) -> Self {
+        Self::start_with(c, args, |_| {})
+    }
+
+    pub fn start_with(c: &Container, args: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let (mut command, out, err) = c.runtime.command(args);
+        change(&mut command);
         let args = args.iter().map(|&it| it.to_owned()).collect();
         Self(command.spawn().unwrap(), args, out, err)
     }

@@ -10,6 +10,12 @@ use serde_json::json;
 
 /// `COMMAND --bundle B OPTIONS ID`, under a shell that opens descriptors as `redirections` say.
 fn redirected(c: &Container, redirections: &str, command: &str, options: &[&str]) -> Output {
+    let script = format!("exec \"$0\" \"$@\" {redirections}");
+    in_shell(c, &script, command, options)
+}
+
+/// The same, under a shell that has the command in `$0` and `$@`.
+pub fn in_shell(c: &Container, script: &str, command: &str, options: &[&str]) -> Output {
     let bundle = c.bundle.path().to_str().unwrap();
     let mut args = vec![command, "--bundle", bundle];
     args.extend(options);
@@ -19,7 +25,7 @@ fn redirected(c: &Container, redirections: &str, command: &str, options: &[&str]
     let mut shell = Command::new("/bin/sh");
     shell
         .arg("-c")
-        .arg(format!("exec \"$0\" \"$@\" {redirections}"))
+        .arg(script)
         .arg(plain.get_program())
         .args(plain.get_args())
         .process_group(0)

@@ -1,6 +1,7 @@
 //! What a command line asks for, parsed: the border between `cli` (text) and the operations of this module.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use sync_model::lifecycle::Status;
@@ -83,8 +84,12 @@ pub struct CreateArgs {
     pub no_pivot: bool,
     /// `--no-new-keyring`
     pub no_new_keyring: bool,
-    /// `--preserve-fds`: how many descriptors from 3 (after `LISTEN_FDS`) go to the container.
+    /// How many descriptors from 3 go to the container: those of `$LISTEN_FDS`, then those of `--preserve-fds`.
     pub preserve_fds: u32,
+    /// How many of them are sockets that systemd has passed to this process (sd_listen_fds(3)).
+    pub listen_fds: u32,
+    /// `$NOTIFY_SOCKET`: who hears of the container's readiness.
+    pub notify: Option<OsString>,
     /// `run --detach`; always false for `create`, which is detached by nature.
     pub detach: bool,
     /// `run --keep`: leave the stopped container.

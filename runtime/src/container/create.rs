@@ -10,12 +10,13 @@ use sync_model::{Features, Level};
 
 use super::delete::PATIENCE;
 use super::terminal::Terminal;
-use super::{CreateArgs, Error, Globals, Rootless, hooks, place, sysctls};
+use super::{CreateArgs, Error, Globals, Rootless, activation, hooks, place, sysctls};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
 use crate::foreground;
 use crate::hooks::About;
 use crate::net;
+use crate::notify::{self, Ear};
 use crate::plan::{Hooks, MountKind, Namespaces, Plan};
 use crate::process::attrs::labels;
 use crate::process::config::InitConfigRef;
@@ -58,7 +59,11 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         let mut making = Making::begin(globals, args, plan, config)?;
         making.console = console;
         let made = making.build(true);
-        return making.finish(made).map(|_| 0);
+        let init = making.finish(made)?;
+        if let Some(ear) = making.ear.take() {
+            activation::wait_ready(ear, args.notify.as_deref(), &init);
+        }
+        return Ok(0);
     }
     // Before anything exists: a terminal that is not there is an error of the caller's.
     let mut terminal = Terminal::find(&plan.init.process)?;
@@ -71,9 +76,13 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         .and_then(|terminal| terminal.for_init.take());
     let made = making.build(true);
     let init = making.finish(made)?;
+    // This is what its manager has started, and is to watch.
+    let own_pid = std::process::id().cast_signed();
+    let mut proxy =
+        (making.ear.take()).map(|ear| activation::proxy(ear, args.notify.as_deref(), own_pid));
     let ended = match terminal {
-        Some(terminal) => terminal.wait(init.pid()),
-        None => foreground::wait(init.pid()).map_err(Error::from),
+        Some(terminal) => terminal.wait(init.pid(), proxy.as_mut()),
+        None => foreground::wait(init.pid(), proxy.as_mut()).map_err(Error::from),
     };
     if ended.is_err() {
         // It can no longer be attended to, and would run on without its terminal.
@@ -84,6 +93,11 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         && let Err(error) = making.destroy()
     {
         tracing::error!("{error}");
+    }
+    if let Some(proxy) = &mut proxy
+        && let Err(error) = proxy.wait(None)
+    {
+        tracing::warn!("{error}");
     }
     // The process ends here; the kernel closes what is open in one go.
     std::mem::forget((making, init));
@@ -111,7 +125,8 @@ fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<(Plan, Con
         detach,
         console_socket: args.console_socket.is_some(),
     };
-    let (plan, config) = spec::load_keeping(&args.bundle, &options)?;
+    let (mut plan, config) = spec::load_keeping(&args.bundle, &options)?;
+    activation::add_to(&mut plan.init, args);
     require_selinux(&plan)?;
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
@@ -138,6 +153,8 @@ struct Making<'a> {
     cgroups: CgroupPaths,
     dir: Option<Dir>,
     record: Record,
+    /// Where the container says that it is ready, once somebody listens there.
+    ear: Option<Ear>,
     /// Init, once it is started: whatever fails from then on, it is killed.
     init: Option<Peer>,
     /// The socket on which init sends its terminal: to this command, or to the peer of `--console-socket`.
@@ -213,6 +230,7 @@ impl<'a> Making<'a> {
             cgroups,
             dir: Some(dir),
             record,
+            ear: None,
             init: None,
             console: None,
             pidfd_socket,
@@ -225,7 +243,8 @@ impl<'a> Making<'a> {
             about,
         };
         let kept = making.dir().and_then(|dir| Ok(dir.keep_config(config)?));
-        match kept.and_then(|()| making.write_record()) {
+        let recorded = kept.and_then(|()| making.write_record());
+        match recorded.and_then(|()| making.make_notify_dir()) {
             Ok(()) => Ok(making),
             Err(error) => {
                 making.clean_up();
@@ -244,8 +263,22 @@ impl<'a> Making<'a> {
         Ok(self.dir()?.write(&self.record)?)
     }
 
+    /// The source of the mount that [`notify::add_to`] has put last.
+    fn make_notify_dir(&mut self) -> Result<(), Error> {
+        if self.args.notify.is_some() {
+            let tree = notify::make_dir(self.dir()?.as_fd())?;
+            let last = self.plan.init.rootfs.mounts.len().saturating_sub(1);
+            self.sources.add(last, tree);
+        }
+        Ok(())
+    }
+
     /// From the record to the start gate, or with `and_start` to the user's program.
     fn build(&mut self, and_start: bool) -> Result<(), Error> {
+        if and_start && self.args.notify.is_some() {
+            let dir = self.dir()?;
+            self.ear = notify::listen(dir.as_fd(), &dir.path())?;
+        }
         let gate = gate::make(self.dir()?.as_fd(), !and_start)
             .map_err(Error::sys("cannot make the start gate"))?;
         let listener = gate.listener.is_some();
@@ -357,6 +390,7 @@ impl<'a> Making<'a> {
             ));
         }
         net::relocate(&self.plan.net_devices, pid)?;
+        activation::name_pid(&mut self.plan.init, self.args.listen_fds, pid);
         let config = self.init_config(listener, console)?;
         let features = Features::NONE
             .with_if(Features::START_ON_WIRE, and_start)

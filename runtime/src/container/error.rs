@@ -51,6 +51,9 @@ pub enum Error {
     /// A poststart hook: the container was stopped for it.
     #[error("{0}")]
     Hook(#[from] crate::hooks::Error),
+    /// Nobody will hear of the container's readiness.
+    #[error(transparent)]
+    Notify(#[from] crate::notify::Error),
     /// Nobody takes the terminal. The words are Go's, as runc has them.
     #[error("dial unix {path}: {}{hint}", dialled(.source))]
     Console {

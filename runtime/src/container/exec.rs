@@ -77,8 +77,8 @@ pub fn exec(globals: &Globals, id: &Id, args: &ExecArgs) -> Result<i32, Error> {
     }
     let peer = entering.enter()?;
     let ended = match terminal {
-        Some(terminal) => terminal.wait(peer.pid()),
-        None => foreground::wait(peer.pid()).map_err(Error::from),
+        Some(terminal) => terminal.wait(peer.pid(), None),
+        None => foreground::wait(peer.pid(), None).map_err(Error::from),
     };
     if ended.is_err() {
         // It can no longer be attended to, and would run on without its terminal.

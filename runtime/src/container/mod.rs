@@ -1,5 +1,6 @@
 //! The operations behind the commands: one function each.
 
+mod activation;
 pub mod args;
 mod console;
 mod create;

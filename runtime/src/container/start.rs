@@ -1,5 +1,6 @@
 //! `start`: opens the gate, and waits until the program is executed.
 
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
 
 use sync_model::lifecycle::{self, Refusal};
@@ -7,18 +8,20 @@ use sync_model::{Message, Outcome, Starter};
 
 use super::evidence::{self, Seen};
 use super::request::Request;
-use super::{Error, Globals, hooks};
+use super::{Error, Globals, activation, hooks};
 use crate::process::creator;
 use crate::process::gate;
 use crate::seccomp::listener::PATIENCE_S;
 use crate::state::{Dir, Id, Record};
 
-/// `start`. Returns when the user's program is executed.
+/// `start`. Returns when the user's program is executed; with `notify` (`$NOTIFY_SOCKET`), when it is ready and who listens there
+/// knows, or when it has ended.
 ///
 /// # Errors
-/// A container that is not created; what ended init.
-pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
+/// A container that is not created; what ended init; before anything is started, nobody who listens.
+pub fn start(globals: &Globals, id: &Id, notify: Option<&OsStr>) -> Result<(), Error> {
     let dir = Dir::open(&globals.root, id)?;
+    let mut ready = None;
     // Whoever comes second sees its connection end, looks again, and then says what it sees.
     for wait_ms in [1, 4, 16, 64, 250_u8] {
         let seen = Seen::look(&dir)?;
@@ -27,6 +30,15 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
         let Some(init) = evidence::init(record)? else {
             continue;
         };
+        if let (Some(address), None) = (notify, &ready) {
+            // Whoever else listens there has asked already, or is about to.
+            let Some(listening) = activation::Ready::listen(&dir, address, &init)? else {
+                init.is_dead(wait_ms)
+                    .map_err(Error::sys("cannot look at init"))?;
+                continue;
+            };
+            ready = Some(listening);
+        }
         let sent = Request::send(&dir, record, init, Starter::new(), &Message::Start)?;
         let mut request = match sent {
             Ok(request) => request,
@@ -50,18 +62,11 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
             Outcome::Executed => {
                 // The container runs, whatever can be learned of its gate.
                 let _ = gate::wait_open(dir.as_fd());
-                let late = &record.runtime.hooks;
-                if late.is_empty() {
-                    return Ok(());
+                poststart(record)?;
+                if let Some(ready) = ready {
+                    ready.wait();
                 }
-                return hooks::poststart(late, &hooks::about(record), record.init_process_pid)
-                    .map_err(|error| {
-                        // The specification: generate an error, stop the container.
-                        if let Err(error) = super::delete::kill(record, false) {
-                            tracing::warn!("{error}");
-                        }
-                        error.into()
-                    });
+                return Ok(());
             }
             Outcome::Failed(error) => return Err(Error::Start(error)),
             Outcome::PeerDied { death, .. } => {
@@ -74,6 +79,20 @@ pub fn start(globals: &Globals, id: &Id) -> Result<(), Error> {
     Err(Error::Refused(
         "cannot start the container: another command is starting or deleting it".to_owned(),
     ))
+}
+
+/// The poststart hooks. As the specification has it: if one fails, generate an error, stop the container.
+fn poststart(record: &Record) -> Result<(), Error> {
+    let late = &record.runtime.hooks;
+    if late.is_empty() {
+        return Ok(());
+    }
+    hooks::poststart(late, &hooks::about(record), record.init_process_pid).map_err(|error| {
+        if let Err(error) = super::delete::kill(record, false) {
+            tracing::warn!("{error}");
+        }
+        error.into()
+    })
 }
 
 /// runc's words; and why init is dead that should wait at its gate, as long as that can be known.

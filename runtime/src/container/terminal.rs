@@ -6,6 +6,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::Error;
 use crate::foreground::{self, DRAIN, wait_with_console};
+use crate::notify::Proxy;
 use crate::plan::ProcessPlan;
 use crate::sys;
 use crate::tty::HostConsole;
@@ -48,9 +49,9 @@ impl Terminal {
     ///
     /// # Errors
     /// A terminal that was not sent, or failed.
-    pub fn wait(self, pid: i32) -> Result<i32, Error> {
+    pub fn wait(self, pid: i32, proxy: Option<&mut Proxy>) -> Result<i32, Error> {
         let master =
             sys::fd::receive(&self.ours).map_err(Error::sys("cannot receive the terminal"))?;
-        Ok(wait_with_console(pid, master, &self.host, DRAIN)?)
+        Ok(wait_with_console(pid, master, &self.host, proxy, DRAIN)?)
     }
 }

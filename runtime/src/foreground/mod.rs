@@ -13,6 +13,7 @@ use std::time::Duration;
 
 pub use relay::wait_with_console;
 
+use crate::notify::Proxy;
 use crate::sys::{self, signal};
 use crate::tty;
 
@@ -47,13 +48,17 @@ pub fn prepare(subreaper: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits for `pid`, a child of ours, and reaps it. Passes on signals meanwhile, and reaps other children. Needs [`prepare`].
+/// Waits for `pid`, a child of ours, and reaps it. Passes on signals meanwhile, and what the container says to `proxy`, and reaps
+/// other children. Needs [`prepare`].
 ///
 /// Returns its exit status, or 128 + the signal that ended it.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn wait(pid: i32) -> Result<i32, Error> {
+pub fn wait(pid: i32, proxy: Option<&mut Proxy>) -> Result<i32, Error> {
+    if let Some(proxy) = proxy {
+        return relay::wait_with_proxy(pid, proxy);
+    }
     loop {
         let signal = signal::wait_any()?;
         if let Some(code) = attend(pid, signal)? {

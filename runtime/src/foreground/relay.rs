@@ -11,6 +11,7 @@ use nix::sys::signalfd::{SignalFd, siginfo};
 use super::buffer::Buffer;
 use super::stream::Stream;
 use super::{Error, attend};
+use crate::notify::Proxy;
 use crate::sys::{self, signal};
 use crate::tty::{HostConsole, RawMode, pass_newlines};
 
@@ -26,6 +27,7 @@ pub fn wait_with_console(
     pid: i32,
     master: OwnedFd,
     host: &HostConsole,
+    proxy: Option<&mut Proxy>,
     drain: Duration,
 ) -> Result<i32, Error> {
     pass_newlines(&master)?;
@@ -43,6 +45,7 @@ pub fn wait_with_console(
         output: Some(Stream::new(stdout, OFlag::O_WRONLY)),
         to_container: Buffer::new(),
         to_host: Buffer::new(),
+        proxy,
     };
     relay.resize();
     let code = relay.run()?;
@@ -50,6 +53,24 @@ pub fn wait_with_console(
         tracing::warn!("nobody reads stdout: the last of the container's output is lost");
     }
     Ok(code)
+}
+
+/// As [`super::wait`], with a proxy and no terminal.
+pub(super) fn wait_with_proxy(pid: i32, proxy: &mut Proxy) -> Result<i32, Error> {
+    let signals = signal::signal_fd()?;
+    loop {
+        let [heard, told] = proxy.places();
+        let signalled = Some((signals.as_fd(), PollFlags::POLLIN));
+        let [signalled, heard, told] = ready([signalled, heard, told], PollTimeout::NONE)?;
+        if heard || told {
+            proxy.serve();
+        }
+        while signalled && let Some(info) = next_signal(&signals)? {
+            if let Some(code) = attend(pid, info.ssi_signo.cast_signed())? {
+                return Ok(code);
+            }
+        }
+    }
 }
 
 struct Relay<'a> {
@@ -70,6 +91,8 @@ struct Relay<'a> {
     output: Option<Stream>,
     to_container: Buffer,
     to_host: Buffer,
+    /// What the container says to its manager.
+    proxy: Option<&'a mut Proxy>,
 }
 
 /// What can be done.
@@ -78,6 +101,7 @@ struct Ready {
     master: bool,
     input: bool,
     output: bool,
+    proxy: bool,
 }
 
 impl Relay<'_> {
@@ -89,6 +113,9 @@ impl Relay<'_> {
                 && let Some(code) = self.take_signals()?
             {
                 return Ok(code);
+            }
+            if let Some(proxy) = self.proxy.as_mut().filter(|_| ready.proxy) {
+                proxy.serve();
             }
             if ready.master {
                 self.write_master();
@@ -115,24 +142,28 @@ impl Relay<'_> {
         let input = self.input.as_ref().filter(|_| reads);
         let output = self.output.as_ref().filter(|_| !self.to_host.is_empty());
 
+        let [heard, told] = self.proxy.as_ref().map_or([None, None], |it| it.places());
         let places = [
             Some((self.signals.as_fd(), PollFlags::POLLIN)),
             master.map(|fd| (fd.as_fd(), of_master)),
             input.map(|fd| (fd.as_fd(), PollFlags::POLLIN)),
             output.map(|fd| (fd.as_fd(), PollFlags::POLLOUT)),
+            heard,
+            told,
         ];
-        let [signals, master, input, output] = ready(places, PollTimeout::NONE)?;
+        let [signals, master, input, output, heard, told] = ready(places, PollTimeout::NONE)?;
         Ok(Ready {
             signals,
             master,
             input,
             output,
+            proxy: heard || told,
         })
     }
 
     /// Serves all pending signals. `Some`: the process has ended.
     fn take_signals(&mut self) -> Result<Option<i32>, Error> {
-        while let Some(info) = self.next_signal()? {
+        while let Some(info) = next_signal(&self.signals)? {
             match info.ssi_signo.cast_signed() {
                 libc::SIGWINCH => self.resize(),
                 // Our own, for a stdout without a reader; the write says so as well.
@@ -152,13 +183,6 @@ impl Relay<'_> {
             }
         }
         Ok(None)
-    }
-
-    fn next_signal(&self) -> Result<Option<siginfo>, Error> {
-        match self.signals.read_signal() {
-            Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),
-            other => other.map_err(|errno| sys::Error::new("read", "signalfd", errno).into()),
-        }
     }
 
     /// The caller's terminal has the say. An error is none of the container's.
@@ -270,13 +294,20 @@ impl Relay<'_> {
 
     fn is_asked_to_end(&self) -> Result<bool, Error> {
         let mut asked = false;
-        while let Some(info) = self.next_signal()? {
+        while let Some(info) = next_signal(&self.signals)? {
             asked |= matches!(
                 info.ssi_signo.cast_signed(),
                 libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT
             );
         }
         Ok(asked)
+    }
+}
+
+fn next_signal(signals: &SignalFd) -> Result<Option<siginfo>, Error> {
+    match signals.read_signal() {
+        Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),
+        other => other.map_err(|errno| sys::Error::new("read", "signalfd", errno).into()),
     }
 }
 

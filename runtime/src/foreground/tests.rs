@@ -38,7 +38,7 @@ in_one! {
         prepare(false).unwrap();
         for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)] {
             let child = shell(script);
-            assert_eq!(wait(child).unwrap(), code, "{script}");
+            assert_eq!(wait(child, None).unwrap(), code, "{script}");
         }
     }
 }
@@ -53,7 +53,7 @@ in_one! {
                 "trap 'exit {number}' {signal}; trap 'exit 99' URG; kill -URG {me}; kill -{number} {me}; \
                  while :; do sleep 0.01; done"
             );
-            assert_eq!(wait(shell(&script)).unwrap(), number, "{signal}");
+            assert_eq!(wait(shell(&script), None).unwrap(), number, "{signal}");
         }
     }
 }
@@ -81,7 +81,7 @@ in_one! {
         while !catches(child, libc::SIGTERM) {
             std::thread::yield_now();
         }
-        assert_eq!(wait(child).unwrap(), 42);
+        assert_eq!(wait(child, None).unwrap(), 42);
     }
 }
 
@@ -91,7 +91,7 @@ in_one! {
         // The orphan ends first; its parent, an intermediate shell, is gone by then.
         let child = shell("sh -c 'sleep 0.05 & echo $! >&2' 2>/tmp/orphan-$PPID; sleep 0.3; exit 3");
         let file = format!("/tmp/orphan-{}", pid_of_self());
-        assert_eq!(wait(child).unwrap(), 3);
+        assert_eq!(wait(child, None).unwrap(), 3);
         let orphan: i32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
         fs::remove_file(file).unwrap();
         assert!(!is_zombie(orphan), "reaped by us, its subreaper");
@@ -126,7 +126,7 @@ fn ignored_signals_do_not_matter() {
         bit(libc::SIGCHLD)
     );
     prepare(false).unwrap();
-    assert_eq!(wait(shell("exit 5")).unwrap(), 5);
+    assert_eq!(wait(shell("exit 5"), None).unwrap(), 5);
     // And what init does before the execve.
     crate::sys::signal::reset_for_exec(&Status::read().unwrap()).unwrap();
     let text = fs::read_to_string("/proc/thread-self/status").unwrap();
@@ -208,7 +208,7 @@ fn shown(script: &str, drain: Duration) -> i32 {
         pty.become_console().unwrap();
         Ok(())
     });
-    wait_with_console(child, master, &host, drain).unwrap()
+    wait_with_console(child, master, &host, None, drain).unwrap()
 }
 
 /// What the terminal's mode is now.

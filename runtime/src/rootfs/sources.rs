@@ -1,4 +1,4 @@
-//! Sources of mounts that the creator opens for init: id-mapped ones.
+//! Sources of mounts that the creator opens for init: id-mapped ones, and what only the creator can reach.
 //!
 //! An id-mapped mount needs privileges over the file system's own user namespace, so it is made where they are for certain: by the creator,
 //! detached, before anything else exists. Init finds the trees among its descriptors, and attaches them like those that it clones itself.
@@ -42,6 +42,12 @@ impl Sources {
             sources.trees.push(tree);
         }
         Ok(sources)
+    }
+
+    /// One more, of the mount at `place`, which comes after all others in here.
+    pub fn add(&mut self, place: usize, tree: OwnedFd) {
+        self.places.push(u32::try_from(place).unwrap_or(u32::MAX));
+        self.trees.push(tree);
     }
 
     /// Init's: takes the tree of the mount at `place` of the plan. To be asked in the plan's order.

@@ -13,6 +13,7 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, mkdir, unlinkat};
 
 use super::{Error, Id, Record, Result};
+use crate::notify;
 use crate::process::gate;
 use crate::spec::{self, ConfigFile};
 use crate::sys::close::Batch;
@@ -26,7 +27,7 @@ const RECORD_TMP: &str = "state.json.tmp";
 const CONFIG: &str = "config.json";
 /// What a finished container's directory always holds.
 const USUAL: [&str; 3] = [gate::LOCK, RECORD, CONFIG];
-/// What else this runtime puts into a state directory: `remove` removes nothing but these two lists.
+/// What else this runtime puts into a state directory: `remove` removes nothing but these two lists, and what is `notify`'s.
 const OTHERS: [&str; 2] = [gate::SOCKET, RECORD_TMP];
 /// A record is a few KiB, but it holds the annotations of a config.json of at most 16 MiB, of which one byte may be six
 /// in it ("\u0001"); more than this is not one. It is also the most that is written: what could not be read again could
@@ -240,6 +241,13 @@ impl Dir {
         let mut removed = remove_dir(&path);
         if removed == Err(Errno::ENOTEMPTY) {
             self.unlink(&OTHERS)?;
+            removed = remove_dir(&path);
+        }
+        if removed == Err(Errno::ENOTEMPTY) {
+            notify::remove_dir(self.fd.as_fd()).map_err(|source| Error::Sys {
+                what: "cannot remove",
+                source,
+            })?;
             removed = remove_dir(&path);
         }
         removed.map_err(fail("cannot remove the state directory", "rmdir", &path))

@@ -38,6 +38,7 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
     };
     let (pid_file, trace) = (path("pid-file")?, path("trace")?);
     let (console_socket, pidfd_socket) = (path("console-socket")?, path("pidfd-socket")?);
+    let listen_fds = listen_fds();
     Ok(CreateArgs {
         id: super::id(low)?,
         console_socket,
@@ -45,7 +46,9 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
         pid_file,
         no_pivot: low.flag("no-pivot"),
         no_new_keyring: low.flag("no-new-keyring"),
-        preserve_fds: preserve_fds(low)?,
+        preserve_fds: preserve_fds(low, listen_fds)?,
+        listen_fds,
+        notify: super::notify_socket(),
         detach: low.flag("detach"),
         keep: low.flag("keep"),
         no_subreaper: low.flag("no-subreaper"),
@@ -64,43 +67,41 @@ fn enter_bundle(bundle: Option<&OsStr>) -> Result<PathBuf, Failure> {
     current_dir()
 }
 
-/// The number of `--preserve-fds`, which are all open.
-pub(super) fn preserve_fds(low: &LowArgs) -> Result<u32, Failure> {
+/// `listen` and the number of `--preserve-fds`, which are all open.
+pub(super) fn preserve_fds(low: &LowArgs, listen: u32) -> Result<u32, Failure> {
     let asked = low.number("preserve-fds").unwrap_or(0);
     let count =
         u32::try_from(asked).map_err(|_| Failure::new("--preserve-fds: must not be negative"))?;
-    match sys::fd::first_not_inherited(count) {
-        None => Ok(count),
+    let all = listen.saturating_add(count);
+    let Some(place) = sys::fd::first_not_inherited(all) else {
+        return Ok(all);
+    };
+    let number = u64::from(place) + 3;
+    Err(Failure::new(match place.checked_sub(listen) {
         // runc's words. It stats after it has opened files of its own, and may take one of those for the caller's.
-        Some(place) => Err(Failure::new(format!(
-            "unable to stat preserved-fd {place} (of {count}): stat /proc/self/fd/{}: no such file or directory",
-            u64::from(place) + 3
-        ))),
-    }
+        Some(place) => format!(
+            "unable to stat preserved-fd {place} (of {count}): stat /proc/self/fd/{number}: no such file or directory"
+        ),
+        // runc passes whatever it has itself at that number.
+        None => format!("$LISTEN_FDS is {listen}, but descriptor {number} is not open"),
+    }))
 }
 
 /// What is not there yet is refused by name.
 fn refuse(globals: &Globals) -> Result<(), Failure> {
-    let refused = [
-        (globals.systemd_cgroup, "--systemd-cgroup"),
-        (socket_activated(), "$LISTEN_FDS"),
-    ];
+    let refused = [(globals.systemd_cgroup, "--systemd-cgroup")];
     if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
         return Err(Failure::new(format!("{what}: not supported yet")));
-    }
-    if env::var_os("NOTIFY_SOCKET").is_some_and(|v| !v.is_empty()) {
-        tracing::warn!(
-            "$NOTIFY_SOCKET: not supported yet, ignored: nobody will be notified of the container's readiness"
-        );
     }
     Ok(())
 }
 
-/// Did systemd pass sockets to this very process (sd_listen_fds(3))?
-pub(super) fn socket_activated() -> bool {
-    let Some(pid) = env::var_os("LISTEN_PID") else {
-        return false;
-    };
-    let passed = env::var("LISTEN_FDS").is_ok_and(|n| n.parse::<u32>().is_ok_and(|n| n > 0));
-    passed && pid.to_str() == Some(std::process::id().to_string().as_str())
+/// How many sockets systemd has passed to this very process (sd_listen_fds(3)). As runc: what is no number is none.
+pub(super) fn listen_fds() -> u32 {
+    let number = |name| env::var(name).ok()?.parse::<u32>().ok();
+    // Asked first, and hardly ever there.
+    match number("LISTEN_FDS") {
+        Some(count) if number("LISTEN_PID") == Some(std::process::id()) => count,
+        _ => 0,
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::lowargs::LowArgs;
 use super::super::{Failure, Outcome, absolute};
-use super::create::{preserve_fds, socket_activated};
+use super::create::{listen_fds, preserve_fds};
 use crate::container::{self, ExecArgs, Globals};
 
 /// runc's exit code of an `exec` that fails: 1 may be the program's.
@@ -24,7 +24,7 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<ExecArgs, Failure> {
     if globals.systemd_cgroup {
         return Err(Failure::new("--systemd-cgroup: not supported yet"));
     }
-    if socket_activated() {
+    if listen_fds() > 0 {
         return Err(Failure::new("$LISTEN_FDS: not supported yet"));
     }
     let path = |option: &str| -> Result<Option<PathBuf>, Failure> {
@@ -55,7 +55,7 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<ExecArgs, Failure> {
         pidfd_socket: path("pidfd-socket")?,
         pid_file: path("pid-file")?,
         detach: low.flag("detach"),
-        preserve_fds: preserve_fds(low)?,
+        preserve_fds: preserve_fds(low, 0)?,
         cgroups: texts("cgroup")?,
         ignore_paused: low.flag("ignore-paused"),
     })

@@ -6,7 +6,7 @@ mod spec;
 mod update;
 mod watch;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use super::lowargs::LowArgs;
 use super::{Failure, Outcome, Program, Signal, output};
@@ -20,7 +20,7 @@ pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowAr
         "run" => create::run(program, globals, low),
         "exec" => exec::exec(globals, low),
         "start" => {
-            container::start(globals, &id(low)?)?;
+            container::start(globals, &id(low)?, notify_socket().as_deref())?;
             Ok(0)
         }
         "state" => output::print(&output::state(&container::state(globals, &id(low)?)?)),
@@ -61,6 +61,11 @@ pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowAr
         // The table has no other command that is supported; a test says so.
         _ => Err(Failure::new(format!("no command {name:?}"))),
     }
+}
+
+/// Who is to hear of the container's readiness: sd_notify(3).
+fn notify_socket() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())
 }
 
 /// The first operand, a container's name.
