@@ -30,7 +30,8 @@ need() {
 verb_deps() {
     local missing=() pair
     for pair in cc:gcc c++:g++ make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
-        unshare:util-linux awk:gawk pkg-config:pkg-config qemu-system-x86_64:qemu-system-x86 modprobe:kmod; do
+        unshare:util-linux awk:gawk pkg-config:pkg-config qemu-system-x86_64:qemu-system-x86 modprobe:kmod \
+        systemd-notify:systemd; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     # A dynamically linked busybox would be useless in a root filesystem of its own.

@@ -144,6 +144,7 @@ fn a_detached_run_waits_for_ready() {
     let run = manager.start(&c, "run", &["--detach"]);
     assert_eq!(up.line(), PLACE);
     let pid = c.pid();
+    assert_eq!(c.status(), "running");
     assert!(alive(run.pid()));
     say(pid, "STATUS=nearly").unwrap();
     say(pid, "READY=1\nSTATUS=there").unwrap();
@@ -486,6 +487,36 @@ fn deleted_while_start_waits() {
     c.nothing_left();
 }
 
+/// Who waits for its manager keeps nobody from the container.
+#[test]
+fn deleted_while_the_manager_does_not_answer() {
+    need_root!();
+    if !ours_alone("1.1.5 sends no barrier") {
+        return;
+    }
+    for (options, code) in [(&["--detach"][..], 0), (&["--keep"], 0)] {
+        let (c, mut up, mut go) = waiting(|_| {});
+        let manager = Manager::new();
+        let run = manager.start(&c, "run", options);
+        up.line();
+        let pid = c.pid();
+        say(pid, "READY=1").unwrap();
+        let main_pid = if options == ["--keep"] {
+            run.pid()
+        } else {
+            pid
+        };
+        let barrier = manager.hear_ready(main_pid);
+        go.say("0");
+        assert!(wait_until(|| c.status() == "stopped"));
+        within(5, || c.delete()).ok();
+        assert!(alive(run.pid()));
+        drop(barrier);
+        within(5, || run.end(&c)).exits(code);
+        c.nothing_left();
+    }
+}
+
 #[test]
 fn a_state_directory_with_a_long_path() {
     need_root!();
@@ -556,7 +587,7 @@ fn systemd_notify() {
     }
     for userns in [false, true] {
         let (c, mut up, mut go) = waiting(|g| {
-            g.sh("echo > /up; systemd-notify --ready && echo told > /up; read x < /go; exit $x")
+            g.sh("echo > /up; systemd-notify --ready; echo told $? > /up; read x < /go; exit $x")
                 .set("/process/user", json!({"uid": 1000, "gid": 1000}));
             for dir in ["/usr", "/lib", "/lib64"] {
                 g.mount(dir, "bind", dir, &["rbind", "ro"]);
@@ -580,13 +611,13 @@ fn systemd_notify() {
             std::fs::set_permissions(c.bundle.path(), open).unwrap();
         }
         let manager = Manager::new();
-        let run = manager.start(&c, "run", &["--detach"]);
+        let run = manager.start(&c, "run", &[]);
         up.line();
-        let pid = c.pid();
-        drop(manager.hear_ready(pid));
-        assert_eq!(up.line(), "told");
-        run.end(&c).ok();
+        drop(manager.hear_ready(run.pid()));
+        let told = up.line();
+        // It asks whether it was heard, and runc does not answer.
+        assert!(!is_ours() || told == "told 0", "{told}");
         go.say("0");
-        assert!(wait_until(|| !alive(pid)));
+        run.end(&c).ok();
     }
 }

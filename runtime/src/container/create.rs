@@ -61,6 +61,8 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         let made = making.build(true);
         let init = making.finish(made)?;
         if let Some(ear) = making.ear.take() {
+            // With the creator's lock: nothing is being made any more.
+            drop(making);
             activation::wait_ready(ear, args.notify.as_deref(), &init);
         }
         return Ok(0);
@@ -94,10 +96,12 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     {
         tracing::error!("{error}");
     }
-    if let Some(proxy) = &mut proxy
-        && let Err(error) = proxy.wait(None)
-    {
-        tracing::warn!("{error}");
+    if let Some(proxy) = &mut proxy {
+        // With `--keep` it is anybody's by now.
+        making.dir = None;
+        let _ = proxy
+            .wait(None)
+            .inspect_err(|error| tracing::warn!("{error}"));
     }
     // The process ends here; the kernel closes what is open in one go.
     std::mem::forget((making, init));
@@ -120,6 +124,7 @@ pub(super) fn keep_the_dead() -> Result<(), Error> {
 fn load(globals: &Globals, args: &CreateArgs, detach: bool) -> Result<(Plan, ConfigFile), Error> {
     let options = LoadOptions {
         no_pivot: args.no_pivot,
+        // As in runc, `--rootless` is about cgroups alone: a root stays one.
         rootless: sys::euid() != 0,
         systemd_cgroup: globals.systemd_cgroup,
         detach,

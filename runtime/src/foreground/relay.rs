@@ -36,7 +36,8 @@ pub fn wait_with_console(
     let mut relay = Relay {
         pid,
         host,
-        raw: host.raw()?,
+        // One that has gone meanwhile is not the program's end.
+        raw: host.raw().ok(),
         peer: None,
         master: Some(master),
         signals: signal::signal_fd()?,
@@ -76,7 +77,8 @@ pub(super) fn wait_with_proxy(pid: i32, proxy: &mut Proxy) -> Result<i32, Error>
 struct Relay<'a> {
     pid: i32,
     host: &'a HostConsole,
-    raw: RawMode<'a>,
+    /// `None`: it is gone.
+    raw: Option<RawMode<'a>>,
     /// `None`: nothing can come from it any more.
     master: Option<OwnedFd>,
     /// Held open from the first time on that no process of the container has the terminal open: the master would hang up, and
@@ -172,7 +174,10 @@ impl Relay<'_> {
                     if signal == libc::SIGCONT {
                         // Perhaps we are in the foreground now, on a terminal that a shell has set for itself.
                         self.input_paused = false;
-                        self.raw.enter()?;
+                        if let Some(raw) = &self.raw {
+                            // The kernel sends this signal also when the terminal goes.
+                            let _ = raw.enter();
+                        }
                         self.resize();
                     }
                     let ended = attend(self.pid, signal)?;
