@@ -464,7 +464,12 @@ fn a_killed_starter_takes_nothing_along() {
     up.line();
     signal(start.pid(), Signal::KILL);
     assert_eq!(start.end(&c).code, 137);
-    assert_eq!(c.status(), "running");
+    // runc says so of what runs, if its starter was killed before it has removed the fifo.
+    let status = c.status();
+    assert!(
+        status == "running" || !is_ours() && status == "created",
+        "{status}"
+    );
     let pid = c.pid();
     go.say("2");
     assert_eq!(wait_gone(pid), Some(2));

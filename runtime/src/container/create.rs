@@ -68,21 +68,20 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         return Ok(0);
     }
     // Before anything exists: a terminal that is not there is an error of the caller's.
-    let mut terminal = Terminal::find(&plan.init.process)?;
+    let terminal = Terminal::find(&plan.init.process)?;
     // With a pid namespace of its own, the container's orphans are its init's.
     let orphans = !plan.init.namespaces.has(Namespaces::PID);
     foreground::prepare(orphans && !args.no_subreaper)?;
     let mut making = Making::begin(globals, args, plan, config)?;
-    making.console = terminal
-        .as_mut()
-        .and_then(|terminal| terminal.for_init.take());
+    making.terminal = terminal;
+    making.console = (making.terminal.as_mut()).and_then(|terminal| terminal.for_init.take());
     let made = making.build(true);
     let init = making.finish(made)?;
     // This is what its manager has started, and is to watch.
     let own_pid = std::process::id().cast_signed();
     let mut proxy =
         (making.ear.take()).map(|ear| activation::proxy(ear, args.notify.as_deref(), own_pid));
-    let ended = match terminal {
+    let ended = match making.terminal.take() {
         Some(terminal) => terminal.wait(init.pid(), proxy.as_mut()),
         None => foreground::wait(init.pid(), proxy.as_mut()).map_err(Error::from),
     };
@@ -166,6 +165,8 @@ struct Making<'a> {
     console: Option<OwnedFd>,
     /// `--pidfd-socket`: who gets init's.
     pidfd_socket: Option<OwnedFd>,
+    /// The caller's terminal, of a foreground `run`.
+    terminal: Option<Terminal>,
     /// `--explain`, `--trace`.
     explain: Option<Explain>,
     /// The profile's filter as it goes to init, if it is compiled already.
@@ -239,6 +240,7 @@ impl<'a> Making<'a> {
             init: None,
             console: None,
             pidfd_socket,
+            terminal: None,
             explain,
             filter,
             agent,
@@ -416,6 +418,9 @@ impl<'a> Making<'a> {
             creator.hooks(|init| hooks::before(&self.plan.hooks, &self.about, pid, init))?;
         }
         creator.wait_ready()?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.receive()?;
+        }
         if in_user_namespace {
             idmap::grant(pid, &self.plan.init.process).map_err(|error| {
                 Error::Refused(format!("unable to start container process: {error}"))

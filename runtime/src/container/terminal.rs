@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::Error;
@@ -9,13 +10,15 @@ use crate::foreground::{self, DRAIN, wait_with_console};
 use crate::notify::Proxy;
 use crate::plan::ProcessPlan;
 use crate::sys;
-use crate::tty::HostConsole;
+use crate::tty::{self, HostConsole};
 
 /// The caller's terminal, and the socket on which init sends the master of the container's.
 #[derive(Debug)]
 pub struct Terminal {
     host: HostConsole,
     ours: OwnedFd,
+    /// The container's, once it was received.
+    master: Option<OwnedFd>,
     /// Init's end, until it is handed over: nobody else may hold it.
     pub for_init: Option<OwnedFd>,
 }
@@ -41,8 +44,25 @@ impl Terminal {
         Ok(Some(Self {
             host,
             ours,
+            master: None,
             for_init: Some(theirs),
         }))
+    }
+
+    /// Takes the container's terminal, which init has sent by now, and makes it like the caller's: the program, which does not run
+    /// yet, finds it so.
+    ///
+    /// # Errors
+    /// A terminal that was not sent, or failed.
+    pub fn receive(&mut self) -> Result<(), Error> {
+        let master =
+            sys::fd::receive(&self.ours).map_err(Error::sys("cannot receive the terminal"))?;
+        tty::pass_newlines(&master).map_err(foreground::Error::from)?;
+        if let Ok((rows, columns)) = self.host.size() {
+            let _ = sys::tty::set_size(&master, rows, columns);
+        }
+        self.master = Some(master);
+        Ok(())
     }
 
     /// Shows the container's terminal on the caller's until the process `pid` ends. Returns its exit status.
@@ -50,8 +70,10 @@ impl Terminal {
     /// # Errors
     /// A terminal that was not sent, or failed.
     pub fn wait(self, pid: i32, proxy: Option<&mut Proxy>) -> Result<i32, Error> {
-        let master =
-            sys::fd::receive(&self.ours).map_err(Error::sys("cannot receive the terminal"))?;
+        let Some(master) = self.master else {
+            let missing = sys::Error::new("recvmsg", "a descriptor", Errno::EAGAIN);
+            return Err(Error::sys("cannot receive the terminal")(missing));
+        };
         Ok(wait_with_console(pid, master, &self.host, proxy, DRAIN)?)
     }
 }

@@ -13,7 +13,7 @@ use super::stream::Stream;
 use super::{Error, attend};
 use crate::notify::Proxy;
 use crate::sys::{self, signal};
-use crate::tty::{HostConsole, RawMode, pass_newlines};
+use crate::tty::{HostConsole, RawMode};
 
 /// As [`super::wait`], with the pty whose `master` init has sent: its output goes to stdout, stdin to it; the size of `host` is
 /// its size; `host` is raw until the return.
@@ -30,7 +30,6 @@ pub fn wait_with_console(
     proxy: Option<&mut Proxy>,
     drain: Duration,
 ) -> Result<i32, Error> {
-    pass_newlines(&master)?;
     sys::tty::set_nonblocking(&master)?;
     let [stdin, stdout, _] = sys::tty::standard_streams();
     let mut relay = Relay {

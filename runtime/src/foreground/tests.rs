@@ -208,6 +208,7 @@ fn shown(script: &str, drain: Duration) -> i32 {
         pty.become_console().unwrap();
         Ok(())
     });
+    crate::tty::pass_newlines(&master).unwrap();
     wait_with_console(child, master, &host, None, drain).unwrap()
 }
 
