@@ -78,9 +78,9 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
     let made = making.build(true);
     let init = making.finish(made)?;
     // This is what its manager has started, and is to watch.
-    let own_pid = std::process::id().cast_signed();
+    let own_pid = || std::process::id().cast_signed();
     let mut proxy =
-        (making.ear.take()).map(|ear| activation::proxy(ear, args.notify.as_deref(), own_pid));
+        (making.ear.take()).map(|ear| activation::proxy(ear, args.notify.as_deref(), own_pid()));
     let ended = match making.terminal.take() {
         Some(terminal) => terminal.wait(init.pid(), proxy.as_mut()),
         None => foreground::wait(init.pid(), proxy.as_mut()).map_err(Error::from),
