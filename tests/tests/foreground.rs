@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use integration::{Container, Pty, is_ours, need_root, proc_status, wait_gone, wait_until};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::hangs::{Running, within};
 
@@ -123,29 +124,40 @@ fn is_quiet(pid: u32) {
 #[test]
 fn the_terminal_goes() {
     need_root!();
-    let c = Container::unsaved();
-    let (mut up, mut go) = (c.fifo("up"), c.fifo("go"));
-    let c = c.with_config(|g| {
-        g.set("/process/terminal", true)
-            .sh("echo up > /up; read x < /go; echo said; echo more > /up; read x < /go; exit $x");
-    });
-    let pty = Pty::new(24, 80);
-    let bundle = c.bundle.path().to_str().unwrap();
-    let run = Running::start_with(&c, &["run", "--bundle", bundle, &c.id], |command| {
-        command
-            .stdin(pty.open_slave())
-            .stdout(pty.open_slave())
-            .stderr(pty.open_slave());
-    });
-    assert_eq!(up.line(), "up");
-    drop(pty);
-    // As the kernel does when it is the controlling terminal.
-    send(run.pid(), nix::sys::signal::Signal::SIGCONT);
-    go.say("x");
-    assert_eq!(up.line(), "more");
-    is_quiet(run.pid());
-    go.say("8");
-    within(8, || run.end(&c)).exits(8);
+    // When it is shown already, and before that.
+    for shown in [true, false] {
+        let c = Container::unsaved();
+        let (mut up, mut go) = (c.fifo("up"), c.fifo("go"));
+        let c = c.with_config(|g| {
+            g.set("/process/terminal", true).sh(
+                "echo up > /up; read x < /go; echo said; echo more > /up; read x < /go; exit $x",
+            );
+        });
+        let pty = Pty::new(24, 80);
+        let slave = pty.open_slave();
+        let bundle = c.bundle.path().to_str().unwrap();
+        let run = Running::start_with(&c, &["run", "--bundle", bundle, &c.id], |command| {
+            command
+                .stdin(pty.open_slave())
+                .stdout(pty.open_slave())
+                .stderr(pty.open_slave());
+        });
+        assert_eq!(up.line(), "up");
+        let is_raw = || {
+            let mode = tcgetattr(&slave).unwrap();
+            !mode.local_modes.contains(LocalModes::ICANON)
+        };
+        assert!(!shown || wait_until(is_raw));
+        drop(slave);
+        drop(pty);
+        // As the kernel does when it is the controlling terminal.
+        send(run.pid(), nix::sys::signal::Signal::SIGCONT);
+        go.say("x");
+        assert_eq!(up.line(), "more");
+        is_quiet(run.pid());
+        go.say("8");
+        within(8, || run.end(&c)).exits(8);
+    }
 }
 
 /// Standard output is a pipe that is full, and whose reader is at rest: it is waited for, and nothing is lost.
