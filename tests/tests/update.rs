@@ -303,6 +303,10 @@ fn memory_and_swap_up_and_down() {
         .ok();
         assert_eq!(now(), Some((memory * M, both * M)));
     }
+    if is_v2() && !is_ours() {
+        // 1.1.5 does not look at what is there: "unable to set swap limit without memory limit".
+        return;
+    }
     update(&c, &["--memory-swap", "48m"]).ok();
     assert_eq!(now(), Some((32 * M, 48 * M)));
     // Memory alone: both together keep their limit.
