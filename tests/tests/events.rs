@@ -361,7 +361,9 @@ fn an_init_that_is_out_of_memory() {
         c.call(&["delete", "--force"]).ok();
     }
     let out = watching.end(&c).ok();
-    assert_eq!(out.stdout.matches("\"oom\"").count(), 1, "{out}");
+    let told = out.stdout.matches("\"oom\"").count();
+    // On v2 runc tells of it with each change of memory.events, or not at all if it sees the empty group first.
+    assert!(told == 1 || (!is_ours() && (told > 1 || is_v2())), "{out}");
 }
 
 #[test]
