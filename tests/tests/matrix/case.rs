@@ -107,6 +107,9 @@ impl Row {
         if matches!(self.command, "run" | "create") {
             return None;
         }
+        if !is_ours() && !c.leftovers().is_empty() {
+            sweep(c, &[]);
+        }
         c.create().ok();
         if matches!(self.command, "kill" | "delete-force") {
             c.start().ok();
@@ -362,20 +365,18 @@ impl After<'_> {
 
 /// Removes by pid and path what a runtime has left, when it was counted.
 fn sweep(c: &Container, pids: &[u32]) {
+    thaw(c);
     for pid in pids_of_cgroup(&c.id)
         .into_iter()
         .chain(pids.iter().copied().skip(1).filter(|pid| alive(*pid)))
     {
-        for cgroup in cgroups_named(&c.id) {
-            let _ = std::fs::write(cgroup.join("freezer.state"), "THAWED");
-            let _ = std::fs::write(cgroup.join("cgroup.freeze"), "0");
-        }
         integration::kill(pid);
     }
     wait_until_true(|| {
         for pid in pids {
             let _ = reap(*pid);
         }
+        thaw(c);
         for cgroup in cgroups_named(&c.id).iter().rev() {
             let _ = std::fs::remove_dir(cgroup);
         }
@@ -387,6 +388,18 @@ fn sweep(c: &Container, pids: &[u32]) {
         }
     }
     let _ = std::fs::remove_dir_all(c.runtime.root());
+}
+
+/// Who is frozen does not die.
+fn thaw(c: &Container) {
+    for cgroup in cgroups_named(&c.id) {
+        for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+            let file = cgroup.join(file);
+            if file.exists() {
+                let _ = std::fs::write(file, word);
+            }
+        }
+    }
 }
 
 fn wait_until_true(mut condition: impl FnMut() -> bool) -> bool {

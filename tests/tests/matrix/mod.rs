@@ -1,13 +1,14 @@
 //! The crash and errno matrix: each system call of the processes of a command is replaced by SIGKILL or by an errno, and after it nothing
 //! may hang, lie, run with less isolation than asked for, or be left over.
 //!
-//! `a_sample_of_the_matrix` is part of every run; `the_whole_matrix` is ignored by default. `MATRIX_CASE` repeats one case,
-//! `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins, `MATRIX_BUNDLE` is the only bundle.
+//! `a_sample_of_the_matrix` is part of every run; `the_whole_matrix` is ignored by default. `MATRIX_CASE` repeats one case, or all
+//! with this in their names, `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins, `MATRIX_BUNDLE` is the only bundle.
 
 mod bundle;
 mod case;
 mod table;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -15,7 +16,7 @@ use integration::tracer::{Action, Call};
 use integration::{is_ours, need_root, skip};
 
 use bundle::Variation;
-use case::{Row, Seen, Verdict};
+use case::{Row, Verdict};
 use table::{Figures, Table};
 
 const ACTIONS: [Action; 7] = [
@@ -106,10 +107,11 @@ fn matrix(
 ) -> Vec<String> {
     let only = std::env::var("MATRIX_CASE").ok();
     let bundle = std::env::var("MATRIX_BUNDLE").ok();
-    // A case names its row.
     let wanted = |bundle_: &str, command: &str| {
         let prefix = format!("{bundle_}/{command}/");
-        only.as_ref().is_none_or(|only| only.starts_with(&prefix))
+        // One that is given whole names its row.
+        let row = only.as_ref().filter(|only| only.matches('/').count() == 4);
+        row.is_none_or(|only| only.starts_with(&prefix))
             && bundle.as_ref().is_none_or(|bundle| bundle == bundle_)
     };
     let rows = variations.iter().flat_map(|variation| {
@@ -131,7 +133,7 @@ fn matrix(
                 }
                 number += 1;
                 if only.as_ref().map_or(number % step == seed % step, |only| {
-                    *only == whole.name(index, action)
+                    whole.name(index, action).contains(only.as_str())
                 }) {
                     cases.push((row, index, action));
                 }
@@ -175,12 +177,23 @@ fn worker(rows: &[Whole], cases: &[Case], next: &AtomicUsize, table: &Mutex<Tabl
             (seen, mute)
         };
         let started = std::time::Instant::now();
-        let (seen, mute): (Seen, bool) = look();
+        // Where not even the way to the command can be gone the case has no result, and the others have theirs.
+        let Ok((seen, mute)) = catch_unwind(AssertUnwindSafe(look)) else {
+            let name = whole.name(index, action);
+            println!("MATRIX_CASE={name}: no result");
+            table
+                .lock()
+                .unwrap()
+                .failures
+                .push(format!("{name}: no result"));
+            continue;
+        };
         let taken = started.elapsed();
         // Others use this machine, and a case that was late once is not one that hangs: both are told.
         let again = !seen.verdicts.is_empty()
             && (0..2).any(|_| {
-                let again = look().0.verdicts;
+                let again = catch_unwind(AssertUnwindSafe(look))
+                    .map_or_else(|_| vec![], |it| it.0.verdicts);
                 again
                     .iter()
                     .any(|(it, _)| seen.verdicts.iter().any(|(first, _)| first == it))
