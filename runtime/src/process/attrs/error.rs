@@ -117,8 +117,8 @@ pub enum LookupFailure {
     /// PATH has it, but by a relative entry.
     #[error("cannot run executable found relative to current directory")]
     RelativeEntry,
-    /// It is a directory.
-    #[error("is a directory")]
+    /// It is a directory. Go says "is a directory" since 1.20, for which older Dockers have exit code 125 instead of 126.
+    #[error("permission denied")]
     Directory,
     /// It cannot be reached.
     #[error("{0}")]

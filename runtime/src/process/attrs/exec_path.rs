@@ -165,7 +165,7 @@ mod tests {
                 r#""foo": executable file not found in $PATH"#,
             ),
             ("/x", "/bin", r#""/x": stat /x: no such file or directory"#),
-            ("/etc", "/bin", r#""/etc": is a directory"#),
+            ("/etc", "/bin", r#""/etc": permission denied"#),
             ("/etc/passwd", "/bin", r#""/etc/passwd": permission denied"#),
             (
                 "/etc/passwd/x",
