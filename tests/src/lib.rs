@@ -24,12 +24,12 @@ pub use bundle::{APPLETS, Bundle, find_busybox};
 pub use config::Config;
 pub use container::Container;
 pub use host::{
-    Fifo, alive, at_most, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named, hang,
-    is_root, is_v2, kill, mounts_below, parse_mountinfo, pids_of_cgroup, proc_status, readable,
-    reap, signal, slow, wait_gone, wait_until,
+    Fifo, alive, at_most, become_subreaper, cgroup_dirs, cgroup_mounts, cgroups_named,
+    describe_tree, hang, is_root, is_v2, kill, mounts_below, parse_mountinfo, pids_of_cgroup,
+    poll_exit, proc_status, readable, reap, signal, signal_group, slow, wait_gone, wait_until,
 };
 pub use pty::Pty;
-pub use runtime::{Output, Runtime, is_ours};
+pub use runtime::{Output, Runtime, is_ours, runtime_binary};
 pub use rustix::process::Signal;
 pub use tempdir::TempDir;
 

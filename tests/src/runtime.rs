@@ -40,7 +40,7 @@ pub struct Output {
 }
 
 /// The binary that `RUNTIME` names, else the one built beside these tests.
-fn default_binary() -> PathBuf {
+pub fn runtime_binary() -> PathBuf {
     if let Some(given) = std::env::var_os("RUNTIME") {
         let given = PathBuf::from(given);
         if given.components().count() > 1 {
@@ -70,13 +70,13 @@ fn default_binary() -> PathBuf {
 
 /// Is the runtime under test runc-rs? For what runc does not do, or does wrongly.
 pub fn is_ours() -> bool {
-    default_binary().file_name().is_some_and(|n| n == "runc-rs")
+    runtime_binary().file_name().is_some_and(|n| n == "runc-rs")
 }
 
 impl Runtime {
     /// The runtime under test, with an own state directory `dir/root`.
     pub fn new(dir: &Path) -> Self {
-        Self::with_binary(default_binary(), dir)
+        Self::with_binary(runtime_binary(), dir)
     }
 
     /// Another binary.

@@ -1,0 +1,510 @@
+//! An engine inside its sandbox: how it is configured and started, and one command of it.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::chown;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use integration::{Output, Pty, describe_tree, poll_exit, signal_group};
+
+use crate::sandbox::WORK;
+
+/// Longer than any command may take, also on a machine with much else to do.
+const COMMAND: Duration = Duration::from_secs(60);
+/// The ordinary user.
+const USER: u32 = 12345;
+
+/// Which engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Podman as root.
+    Podman,
+    /// Podman as an ordinary user.
+    PodmanUser,
+    /// Docker.
+    Docker,
+    /// containerd, through ctr.
+    Containerd,
+    /// containerd, through Kubernetes' interface.
+    Cri,
+}
+
+impl Kind {
+    /// The slowest, which are to start first, first.
+    pub const ALL: [Self; 5] = [
+        Self::Podman,
+        Self::PodmanUser,
+        Self::Docker,
+        Self::Cri,
+        Self::Containerd,
+    ];
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Podman => "podman",
+            Self::PodmanUser => "podman-user",
+            Self::Docker => "docker",
+            Self::Containerd => "containerd",
+            Self::Cri => "cri",
+        })
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|k| k.to_string() == text)
+            .ok_or(format!("no such engine: {text}"))
+    }
+}
+
+/// A running engine with the runtime under test.
+pub struct Engine {
+    pub kind: Kind,
+    /// Name of the runtime, which is also its file's.
+    pub runtime: String,
+    /// What every command begins with.
+    client: Vec<String>,
+    /// The daemon, if it has one.
+    daemon: Mutex<Option<Child>>,
+    /// Processes that are there when no container is.
+    pub idle: Vec<String>,
+}
+
+impl Engine {
+    /// Configures and starts it, with the image.
+    pub fn start(kind: Kind, runtime: &str) -> Self {
+        let mut engine = Self {
+            kind,
+            runtime: runtime.to_owned(),
+            client: Vec::new(),
+            daemon: Mutex::default(),
+            idle: Vec::new(),
+        };
+        match kind {
+            Kind::Podman => engine.podman(Path::new(WORK), "run"),
+            Kind::PodmanUser => engine.podman_of_a_user(),
+            Kind::Docker => engine.docker(),
+            Kind::Containerd | Kind::Cri => engine.containerd(),
+        }
+        let image = format!("{WORK}/busybox.tar");
+        match kind {
+            Kind::Podman | Kind::PodmanUser | Kind::Docker => {
+                engine.run(&["load", "-q", "-i", &image]).ok();
+            }
+            Kind::Containerd => {
+                engine.run(&["images", "import", &image]).ok();
+            }
+            Kind::Cri => {
+                for image in [image, format!("{WORK}/pause.tar")] {
+                    engine.run(&["images", "import", &image]).ok();
+                }
+            }
+        }
+        engine.idle = processes();
+        engine
+    }
+
+    /// The runtime's file.
+    pub fn binary(&self) -> String {
+        format!("{WORK}/bin/{}", self.runtime)
+    }
+
+    /// containers.conf and storage.conf below `home`, and nothing of the system's own.
+    fn podman(&mut self, home: &Path, run: &str) {
+        let runtime = &self.runtime;
+        let binary = self.binary();
+        let home_text = home.display();
+        let run = home.join(run);
+        let run_text = run.display();
+        let write = |name: &str, text: String| {
+            let path = home.join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let containers = write(
+            "containers.conf",
+            format!(
+                r#"[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
+log_driver = "k8s-file"
+netns = "none"
+[engine]
+runtime = "{runtime}"
+runtime_supports_json = ["{runtime}"]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+events_logfile_path = "{home_text}/data/events"
+tmp_dir = "{run_text}/libpod"
+volume_path = "{home_text}/data/volumes"
+[engine.runtimes]
+{runtime} = ["{binary}"]
+[network]
+network_config_dir = "{home_text}/data/networks"
+"#
+            ),
+        );
+        let storage = write(
+            "storage.conf",
+            format!(
+                r#"[storage]
+driver = "overlay"
+graphroot = "{home_text}/data/storage"
+runroot = "{run_text}/storage"
+"#
+            ),
+        );
+        // For `userns=auto`, whose ranges are this user's.
+        append("/etc/subuid", "containers:1000000:1000000\n");
+        append("/etc/subgid", "containers:1000000:1000000\n");
+        self.client = ["env".to_owned()].to_vec();
+        self.client.push(format!("CONTAINERS_CONF={containers}"));
+        self.client
+            .push(format!("CONTAINERS_STORAGE_CONF={storage}"));
+        self.client.push("podman".into());
+    }
+
+    fn podman_of_a_user(&mut self) {
+        let home = Path::new(WORK).join("home");
+        append(
+            "/etc/passwd",
+            &format!("tester:x:{USER}:{USER}::{WORK}/home:/bin/sh\n"),
+        );
+        append("/etc/group", &format!("tester:x:{USER}:\n"));
+        append("/etc/subuid", "tester:300000:65536\n");
+        append("/etc/subgid", "tester:300000:65536\n");
+        for d in ["", "data", "run"] {
+            std::fs::create_dir_all(home.join(d)).unwrap();
+            chown(home.join(d), Some(USER), Some(USER)).unwrap();
+        }
+        self.podman(&home, "run");
+        let user = USER.to_string();
+        let mut client: Vec<String> = ["setpriv", "--reuid", &user, "--regid", &user]
+            .map(String::from)
+            .into();
+        client.extend(["--init-groups", "--inh-caps=-all", "env", "-i"].map(String::from));
+        client.push(format!("PATH={}", crate::sandbox::PATH));
+        client.push(format!("HOME={}", home.display()));
+        client.push(format!("XDG_RUNTIME_DIR={}", home.join("run").display()));
+        client.append(&mut self.client);
+        self.client = client;
+    }
+
+    fn docker(&mut self) {
+        let work = WORK;
+        std::fs::create_dir_all(format!("{work}/docker")).unwrap();
+        std::fs::write(
+            format!("{work}/daemon.json"),
+            format!(
+                r#"{{
+  "runtimes": {{"{0}": {{"path": "{1}"}}}},
+  "default-runtime": "{0}",
+  "exec-opts": ["native.cgroupdriver=cgroupfs"],
+  "storage-driver": "overlay2",
+  "data-root": "{work}/data/docker",
+  "exec-root": "{work}/run/docker",
+  "pidfile": "{work}/run/docker.pid",
+  "hosts": ["unix://{work}/run/docker.sock"],
+  "default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 20000, "Hard": 20000}}}}
+}}
+"#,
+                if self.runtime == "runc" {
+                    "under-test"
+                } else {
+                    &self.runtime
+                },
+                self.binary()
+            ),
+        )
+        .unwrap();
+        self.client = [
+            "env".to_owned(),
+            format!("DOCKER_HOST=unix://{work}/run/docker.sock"),
+            format!("DOCKER_CONFIG={work}/docker"),
+            "docker".to_owned(),
+        ]
+        .into();
+        self.dockerd(&[]);
+    }
+
+    /// Starts dockerd, with more options.
+    pub fn dockerd(&self, more: &[&str]) {
+        let config = format!("{WORK}/daemon.json");
+        let mut daemon = Command::new("dockerd");
+        daemon.args(["--config-file", &config]).args(more);
+        self.await_daemon(daemon, &["version"]);
+    }
+
+    fn containerd(&mut self) {
+        let work = WORK;
+        std::fs::create_dir_all(format!("{work}/cni")).unwrap();
+        std::fs::create_dir_all(format!("{work}/logs")).unwrap();
+        std::fs::write(
+            format!("{work}/cri_client.py"),
+            include_str!("cri_client.py"),
+        )
+        .unwrap();
+        std::fs::write(
+            format!("{work}/cni/10-pods.conflist"),
+            r#"{"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "bridge", "bridge": "cni0", "isGateway": true,
+  "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.99.0.0/24"}]]}}]}
+"#,
+        )
+        .unwrap();
+        let config = format!("{work}/containerd.toml");
+        std::fs::write(
+            &config,
+            format!(
+                r#"version = 2
+root = "{work}/data/containerd"
+state = "{work}/run/containerd"
+[grpc]
+  address = "{work}/run/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{work}/data/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  disable_tcp_service = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{work}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "{runtime}"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{runtime}]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{runtime}.options]
+        BinaryName = "{binary}"
+"#,
+                pause = crate::image::PAUSE,
+                runtime = self.runtime,
+                binary = self.binary()
+            ),
+        )
+        .unwrap();
+        let mut daemon = Command::new("containerd");
+        daemon.args(["--config", &config]);
+        self.client = vec![
+            "ctr".into(),
+            "--address".into(),
+            format!("{work}/run/containerd.sock"),
+        ];
+        if self.kind == Kind::Cri {
+            self.client.extend(["-n".into(), "k8s.io".into()]);
+        }
+        self.await_daemon(daemon, &["version"]);
+    }
+
+    /// Starts a daemon; it is there when this command of its client succeeds.
+    fn await_daemon(&self, mut daemon: Command, probe: &[&str]) {
+        let log = PathBuf::from(WORK).join("daemon.log");
+        let out = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        let child = daemon
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{:?}: {e}", daemon.get_program()));
+        *self.daemon.lock().unwrap() = Some(child);
+        let end = Instant::now() + COMMAND;
+        while self.run(probe).code != 0 {
+            assert!(
+                Instant::now() < end,
+                "the daemon does not answer:\n{}",
+                std::fs::read_to_string(&log).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends the daemon.
+    pub fn stop(&self) {
+        let Some(mut daemon) = self.daemon.lock().unwrap().take() else {
+            return;
+        };
+        integration::signal(daemon.id(), integration::Signal::TERM);
+        assert!(poll_exit(daemon.id(), COMMAND), "the daemon does not end");
+        // The first process may have been faster.
+        let _ = daemon.wait();
+    }
+
+    /// A command of the client.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.feed(args, "")
+    }
+
+    /// The same with this on its standard input.
+    pub fn feed(&self, args: &[&str], input: &str) -> Output {
+        let (command, out) = self.command(args, input);
+        finish(command, out, args)
+    }
+
+    /// The same with this in its environment.
+    pub fn run_with(&self, env: (&str, &str), args: &[&str]) -> Output {
+        let (mut command, out) = self.command(args, "");
+        command.env(env.0, env.1);
+        finish(command, out, args)
+    }
+
+    /// The same for a client that gets an environment of its own.
+    pub fn run_with_client_env(&self, env: (&str, &str), args: &[&str]) -> Output {
+        let (name, client) = self.client.split_last().expect("a client");
+        let mut all: Vec<&str> = client.iter().map(String::as_str).collect();
+        let set = format!("{}={}", env.0, env.1);
+        all.extend([set.as_str(), name]);
+        all.extend(args);
+        run(all[0], &all[1..], "")
+    }
+
+    /// The command with `file` as descriptor 3.
+    pub fn run_with_descriptor(&self, file: &str, args: &[&str]) -> Output {
+        let mut all = vec!["-c", "file=$1; shift; exec \"$@\" 3<\"$file\"", "sh", file];
+        all.extend(self.client.iter().map(String::as_str));
+        all.extend(args);
+        run("sh", &all, "")
+    }
+
+    /// The command, with files for its standard streams: what it leaves behind may keep them.
+    fn command(&self, args: &[&str], input: &str) -> (Command, [PathBuf; 2]) {
+        let mut command = Command::new(&self.client[0]);
+        command.args(&self.client[1..]).args(args);
+        let files = streams(&mut command, input);
+        (command, files)
+    }
+
+    /// Starts a command on a terminal.
+    pub fn on_terminal(&self, args: &[&str], pty: &Pty) -> Child {
+        let mut command = Command::new("setsid");
+        // Its controlling terminal, which the signals of its size come from.
+        command
+            .arg("--ctty")
+            .arg("--wait")
+            .args(&self.client)
+            .args(args);
+        let slave = || Stdio::from(pty.open_slave());
+        command.stdin(slave()).stdout(slave()).stderr(slave());
+        command.spawn().expect("setsid")
+    }
+}
+
+/// Waits until this is so; false after a time in which it would have come.
+pub fn until(mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + COMMAND;
+    while !condition() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Runs anything else in the sandbox.
+pub fn run(program: &str, args: &[&str], input: &str) -> Output {
+    let mut command = Command::new(program);
+    command.args(args);
+    let files = streams(&mut command, input);
+    finish(command, files, args)
+}
+
+/// Waits for a command, with its exit code.
+pub fn wait(mut child: Child) -> i32 {
+    if !poll_exit(child.id(), COMMAND) {
+        let seen = describe_tree(child.id());
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("hang: the command did not end in {COMMAND:?}\n{seen}");
+    }
+    let status = child.wait().expect("wait");
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+fn streams(command: &mut Command, input: &str) -> [PathBuf; 2] {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = |what: &str| PathBuf::from(WORK).join(format!("tmp/{n}.{what}"));
+    let (stdin, out, err) = (path("in"), path("out"), path("err"));
+    File::create(&stdin)
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let append = |p: &Path| File::options().create(true).append(true).open(p).unwrap();
+    command
+        .stdin(File::open(&stdin).unwrap())
+        .stdout(append(&out))
+        .stderr(append(&err))
+        .process_group(0);
+    [out, err]
+}
+
+fn finish(mut command: Command, [out, err]: [PathBuf; 2], args: &[&str]) -> Output {
+    let text = args.join(" ");
+    let read =
+        |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|e| panic!("{:?}: {e}", command.get_program()));
+    if !poll_exit(child.id(), COMMAND) {
+        let seen = describe_tree(child.id());
+        signal_group(child.id());
+        let _ = child.wait();
+        panic!(
+            "hang: {text} did not end in {COMMAND:?}\n{seen}\nstdout: {}\nstderr: {}",
+            read(&out),
+            read(&err)
+        );
+    }
+    Output {
+        code: wait(child),
+        command: text,
+        stdout: read(&out),
+        stderr: read(&err),
+        stdout_path: out,
+    }
+}
+
+fn append(path: &str, text: &str) {
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// Names of the sandbox's processes but the harness's own.
+pub fn processes() -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if pid != 1 && pid != std::process::id() && integration::alive(pid) {
+            let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            names.push(comm.trim().to_owned());
+        }
+    }
+    names.sort();
+    names
+}

@@ -1,0 +1,120 @@
+//! What runc-rs does not pass yet, with the reason. A check that passes and is here fails the whole: the list only shrinks.
+
+use crate::OURS;
+use crate::checks;
+use crate::engine::Kind;
+
+/// Which checks of an engine.
+pub enum Which {
+    /// These.
+    Only(&'static [&'static str]),
+    /// All but these.
+    AllBut(&'static [&'static str]),
+}
+use Which::{AllBut, Only};
+
+const EXEC: &str = "the command `exec`";
+const PAUSE: &str = "the command `pause`";
+const PS: &str = "the command `ps`";
+const UPDATE: &str = "the command `update`";
+
+/// Engine, checks, what is missing.
+pub const NOT_YET: &[(Kind, Which, &str)] = &[
+    (
+        Kind::PodmanUser,
+        AllBut(&["run: a user that is none"]),
+        "rootless: cgroups that the user may not make are an error",
+    ),
+    (
+        Kind::Podman,
+        Only(&[
+            "exec",
+            "exec: exit code",
+            "exec -i",
+            "exec: not found, not executable",
+            "exec: user, cwd, env, privileged",
+            "exec -t",
+            "exec -it: typed and resized",
+            "exec -d",
+            "exec: the container's namespaces and cgroup",
+            "exec: ten at once",
+            "top",
+            "health check",
+            "namespaces of another container",
+        ]),
+        EXEC,
+    ),
+    (
+        Kind::Podman,
+        Only(&["pause, unpause", "rm -f of a paused container", "pod"]),
+        PAUSE,
+    ),
+    (Kind::Podman, Only(&["update"]), UPDATE),
+    (
+        Kind::Docker,
+        Only(&[
+            "exec",
+            "exec: exit code",
+            "exec -i",
+            "exec: not found, not executable",
+            "exec: user, cwd, env, privileged",
+            "exec -t",
+            "exec -it: typed and resized",
+            "exec -d",
+            "exec: the container's namespaces and cgroup",
+            "exec: ten at once",
+            "health check",
+            "namespaces of another container",
+            "user namespace: userns-remap",
+        ]),
+        EXEC,
+    ),
+    (
+        Kind::Docker,
+        Only(&["pause, unpause", "rm -f of a paused container"]),
+        PAUSE,
+    ),
+    (Kind::Docker, Only(&["top"]), PS),
+    (Kind::Docker, Only(&["update"]), UPDATE),
+    (
+        Kind::Containerd,
+        Only(&["tasks exec", "tasks exec -t"]),
+        EXEC,
+    ),
+    (Kind::Containerd, Only(&["tasks pause, resume"]), PAUSE),
+    (Kind::Containerd, Only(&["tasks ps"]), PS),
+    (
+        Kind::Cri,
+        Only(&["ExecSync", "update, stats", "the pod's pid namespace"]),
+        EXEC,
+    ),
+];
+
+/// What this check lacks, if it may fail.
+pub fn reason(kind: Kind, runtime: &str, check: &str) -> Option<&'static str> {
+    let has = |which: &Which| match which {
+        Only(names) => names.contains(&check),
+        AllBut(names) => !names.contains(&check),
+    };
+    NOT_YET
+        .iter()
+        .find(|(k, which, _)| runtime == OURS && *k == kind && has(which))
+        .map(|(_, _, reason)| *reason)
+}
+
+/// Entries for checks that are no more: they would stay for ever.
+pub fn stale() -> Vec<String> {
+    let mut found = Vec::new();
+    for (kind, which, _) in NOT_YET {
+        let (Only(names) | AllBut(names)) = which;
+        for name in *names {
+            let there = checks::ALL
+                .iter()
+                .any(|c| c.name == *name && c.on.contains(kind));
+            if !there {
+                found.push(format!("{kind} has no check {name:?}"));
+            }
+        }
+    }
+    found
+}
