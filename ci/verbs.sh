@@ -19,6 +19,10 @@ count() {
     echo "$verb $p $f $((i + s)) $seconds" >>"$CI_TOTALS"
 }
 
+# What the engine tests need, as tool:package.
+engine_packages="podman:podman conmon:conmon dockerd:docker.io docker-init:tini containerd:containerd ctr:containerd iptables:iptables
+    slirp4netns:slirp4netns newuidmap:uidmap catatonit:catatonit ip:iproute2 setpriv:util-linux python3:python3"
+
 need() {
     local tool
     for tool in "$@"; do
@@ -31,13 +35,15 @@ verb_deps() {
     local missing=() pair
     for pair in cc:gcc c++:g++ make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
         unshare:util-linux awk:gawk pkg-config:pkg-config qemu-system-x86_64:qemu-system-x86 modprobe:kmod \
-        systemd-notify:systemd; do
+        systemd-notify:systemd $engine_packages; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     # A dynamically linked busybox would be useless in a root filesystem of its own.
     [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>/dev/null | grep -q INTERP || missing+=(busybox-static)
     [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
     [ -e /usr/lib/x86_64-linux-gnu/libc.a ] || missing+=(libc6-dev)
+    /usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null || missing+=(python3-grpcio)
+    [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
     if [ ${#missing[@]} -gt 0 ]; then
         [ "$(id -u)" = 0 ] || { echo "not root; install: ${missing[*]}"; return 1; }
         apt-get update -qq
@@ -75,6 +81,8 @@ verb_fmt() {
 
 verb_lint() {
     cargo clippy --locked --workspace --all-targets -- -D warnings
+    # Not among all targets: it runs only when asked for.
+    cargo clippy --locked -p integration --test engines -- -D warnings
     bash ci/lint
 }
 
@@ -169,6 +177,17 @@ verb_vm() {
         125) echo "the machine died" ;;
     esac
     return "$status"
+}
+
+# Debian's Podman, Docker and containerd on this machine, each with ours and with Debian's runc, in sandboxes of their own.
+verb_engines() {
+    local pair tools=()
+    for pair in $engine_packages; do tools+=("${pair%%:*}"); done
+    need runc busybox "${tools[@]}"
+    /usr/bin/python3 -c 'import grpc, google.protobuf' || { echo "missing: python3-grpcio (run: ci/run deps)"; return 1; }
+    [ -x /usr/lib/cni/bridge ] || { echo "missing: containernetworking-plugins (run: ci/run deps)"; return 1; }
+    cargo build --locked --release -p runc-rs
+    RUNTIME=$PWD/$release cargo test --locked -p integration --test engines
 }
 
 verb_tests() {
