@@ -161,7 +161,7 @@ verb_vm() {
     # SLOW: limits of time are for what hangs, and sweeps take a sample. Some tests fill a queue of 4096 sockets.
     # Then once more with the scheduler that weighs disks one by one, where the kernel has it.
     # shellcheck disable=SC2016
-    bash ci/vm/boot -c "${VM_CPUS:-1}" -t "${VM_SECONDS:-2400}" -o "$out" -- "words='${VM_TESTS:-}'"'
+    bash ci/vm/boot -c "${VM_CPUS:-1}" -t "${VM_SECONDS:-1800}" -o "$out" -- "words='${VM_TESTS:-}'"'
         dmesg -n 1
         ulimit -n 20000
         export SLOW=5 SKIPS=/run/vm/out/skips RUNTIME=$PWD/target/ci/vm/runc-rs
@@ -173,7 +173,7 @@ verb_vm() {
         exit $status' || status=$?
     cat "$out/skips" >>"$SKIPS" 2>/dev/null || true
     case $status in
-        124) echo "not at its end after ${VM_SECONDS:-2400} s" ;;
+        124) echo "not at its end after ${VM_SECONDS:-1800} s" ;;
         125) echo "the machine died" ;;
     esac
     return "$status"
