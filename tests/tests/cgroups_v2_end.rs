@@ -187,13 +187,6 @@ fn what_outlives_init() {
     c.wait();
     assert_eq!(c.status(), "stopped");
     assert!(populated(&dir));
-    if !is_ours() {
-        c.call(&["delete", "--force"]).ok();
-        return skip(
-            &this_test(),
-            "in part: runc 1.1 leaves what outlives init, and its group",
-        );
-    }
     within(5, || c.delete()).ok();
     c.nothing_left();
 }
