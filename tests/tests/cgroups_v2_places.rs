@@ -209,7 +209,7 @@ fn threaded(top: &Group, path: &str) {
             .create()
             .refused("container's cgroup is not empty: 1 process(es) found");
     } else {
-        // runc 1.1 does not find those that it has to kill.
+        // Whether runc finds whom to kill there is not asked.
         fs::write(dir.join("cgroup.freeze"), "0").unwrap();
         for pid in value(&dir, "cgroup.threads").lines() {
             integration::signal(pid.parse().unwrap(), integration::Signal::KILL);
