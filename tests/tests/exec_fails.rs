@@ -76,9 +76,9 @@ fn programs_that_are_none() {
     std::fs::write(&broken, "neither a program nor a script").unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&broken, mode).unwrap();
-    exec(&c, &[], &["/broken"])
-        .exits(255)
-        .says("exec format error");
+    let out = exec(&c, &[], &["/broken"]).says("exec format error");
+    // runc has nobody left to tell it there, and its process exits with 1.
+    assert!(out.code == 255 || !is_ours(), "{out}");
     alone(&c);
 }
 
@@ -367,9 +367,10 @@ fn killed_at_each_call() {
         let seen = once(Some((call, Action::Kill)));
         cases += 1;
         assert!(seen.hung.is_none(), "hang: {call:?} {:?}", seen.hung);
-        if call.process == 0 {
+        // What waits for signals may find them there, and make a call less.
+        if call.process == 0 && seen.fired {
             assert_eq!(seen.code, 137, "{call:?}");
-        } else if seen.executions == 0 {
+        } else if seen.executions == 0 && seen.fired {
             assert_ne!(seen.code, 0, "{call:?}");
         }
         alone(&c);

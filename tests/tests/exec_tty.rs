@@ -44,13 +44,13 @@ fn signals_are_passed_on() {
         &c.id,
         "sh",
         "-c",
-        "trap 'exit 9' TERM; echo up >/ready; sleep 1000 & wait",
+        "trap 'exit 9' TERM; echo up >/ready; sleep 1000 </dev/null >/dev/null 2>&1 & wait",
     ];
-    let (mut command, _, _) = c.runtime.command(&args);
-    let mut child = command.spawn().unwrap();
+    let (mut command, out, err) = c.runtime.command(&args);
+    let child = command.spawn().unwrap();
     ready.line();
     signal(child.id(), Signal::TERM);
-    assert_eq!(child.wait().unwrap().code(), Some(9));
+    c.runtime.wait(child, &args, out, err).exits(9);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub fn create(globals: &Globals, args: &CreateArgs) -> Result<(), Error> {
 /// # Errors
 /// As [`create`], and those of the start.
 pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
-    let (plan, config) = load(globals, args, args.detach)?;
+    let (mut plan, config) = load(globals, args, args.detach)?;
     if args.detach {
         let console = connect_console(args)?;
         keep_the_dead()?;
@@ -68,7 +68,7 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<i32, Error> {
         return Ok(0);
     }
     // Before anything exists: a terminal that is not there is an error of the caller's.
-    let terminal = Terminal::find(&plan.init.process)?;
+    let terminal = Terminal::find(&mut plan.init.process)?;
     // With a pid namespace of its own, the container's orphans are its init's.
     let orphans = !plan.init.namespaces.has(Namespaces::PID);
     foreground::prepare(orphans && !args.no_subreaper)?;

@@ -58,6 +58,7 @@ pub fn exec(globals: &Globals, id: &Id, args: &ExecArgs) -> Result<i32, Error> {
             .transpose()?,
         pidfd_socket: connect(&args.pidfd_socket)?,
         console: connect(&args.console_socket)?,
+        terminal: None,
         kills: cgroup::oom_kills(&groups),
         record,
         plan,
@@ -70,13 +71,14 @@ pub fn exec(globals: &Globals, id: &Id, args: &ExecArgs) -> Result<i32, Error> {
         std::mem::forget((entering, peer));
         return Ok(0);
     }
-    let mut terminal = Terminal::find(&entering.plan.init.process)?;
+    let mut terminal = Terminal::find(&mut entering.plan.init.process)?;
     foreground::prepare(false)?;
     if let Some(terminal) = &mut terminal {
         entering.console = terminal.for_init.take();
     }
+    entering.terminal = terminal;
     let peer = entering.enter()?;
-    let ended = match terminal {
+    let ended = match entering.terminal.take() {
         Some(terminal) => terminal.wait(peer.pid(), None),
         None => foreground::wait(peer.pid(), None).map_err(Error::from),
     };
@@ -157,6 +159,8 @@ struct Entering<'a> {
     filter: Option<Vec<u8>>,
     agent: Option<Agent>,
     console: Option<OwnedFd>,
+    /// The caller's, of an exec in the foreground.
+    terminal: Option<Terminal>,
     pidfd_socket: Option<OwnedFd>,
     /// Of the cgroup, before it.
     kills: Option<u64>,
@@ -363,6 +367,9 @@ impl Entering<'_> {
             (None, None) => Vec::new(),
         };
         outside.wait_ready()?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.receive()?;
+        }
         let process = &self.plan.init.process;
         match user {
             true => idmap::grant(pid, process),

@@ -24,15 +24,17 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// `None`: the config asks for no terminal.
+    /// `None`: the config asks for no terminal. The container's is as large as the caller's from its beginning: a program that asks
+    /// before the two are tied together must not hear 0 by 0.
     ///
     /// # Errors
     /// The caller has none to show it on.
-    pub fn find(plan: &ProcessPlan) -> Result<Option<Self>, Error> {
+    pub fn find(plan: &mut ProcessPlan) -> Result<Option<Self>, Error> {
         if !plan.terminal {
             return Ok(None);
         }
         let host = HostConsole::find().map_err(foreground::Error::from)?;
+        plan.console_size = host.size().ok().or(plan.console_size);
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,
             SockType::Stream,

@@ -168,10 +168,10 @@ fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
     };
 
     let mut exec = privileges::drop(&config.plan.process, &status, filter, user.may_setgroups)?;
-    // `exec` brings processes into a container whose init waits at its gate, which is a file of the host's. In another user
+    // `exec` brings processes into a container whose init waits for `start` with a file of the host's, its gate. In another user
     // namespace they may not open that, and who looks at init's own namespaces (rootless Podman) need not have CAP_SYS_PTRACE here.
-    if !config.plan.in_user_namespace() && config.plan.process.uid == 0 {
-        // (Who has changed its user is hidden since then.)
+    // Who has changed its user is hidden since then.
+    if listener.is_some() && !config.plan.in_user_namespace() && config.plan.process.uid == 0 {
         sys::hide().at(Step::Gate)?;
     }
     exec.before(config.plan, config.about);
