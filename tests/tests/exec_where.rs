@@ -324,5 +324,6 @@ fn init_in_another_cgroup() {
     let process = detached(&c, &[], &["sleep", "1000"]);
     let pid = process.0;
     assert_eq!(cgroup_dirs(pid)[0].1, below);
+    drop(process);
     c.call(&["delete", "--force"]).ok();
 }
