@@ -18,6 +18,8 @@ use crate::sys;
 /// How long freezing may take. A v1 freezer has nothing to wait on, and with processes forking as fast as they can it
 /// may need many tries.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a v2 group is waited for before it is looked at whether it is still to freeze.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Is the container paused: frozen by its own group, not by one above? From the kernel; nothing is remembered.
 /// A group that is gone is not frozen. While a v1 group is still freezing, the answer is already yes.
@@ -74,14 +76,25 @@ pub(super) fn freeze_within(paths: &CgroupPaths, patience: Duration) -> Result<(
         controller: "freezer",
     })?;
     file::write_file(&format!("{directory}/cgroup.freeze"), "1")?;
-    if wait_event(directory, "frozen", 1, patience)? {
-        return Ok(());
+    let deadline = Instant::now() + patience;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Whoever thaws a group that is not frozen yet causes no event.
+        if wait_event(directory, "frozen", 1, left.min(GLANCE))? {
+            return Ok(());
+        }
+        if look(&format!("{directory}/cgroup.freeze"))?.is_none_or(|text| text == "0") {
+            // Somebody let them run again meanwhile, or the group is gone: it was paused, and is no longer.
+            return Ok(());
+        }
+        if left.is_zero() {
+            return Err(Error::Freeze {
+                path: directory.to_owned(),
+                state: "freezing".to_owned(),
+                millis: millis(patience),
+            });
+        }
     }
-    Err(Error::Freeze {
-        path: directory.to_owned(),
-        state: "freezing".to_owned(),
-        millis: millis(patience),
-    })
 }
 
 /// Lets the processes run again.
