@@ -120,6 +120,15 @@ impl Engine {
         format!("{WORK}/bin/{}", self.runtime)
     }
 
+    /// The name of the runtime in dockerd's configuration, where `runc` is taken.
+    pub fn name_in_docker(&self) -> &str {
+        if self.runtime == "runc" {
+            "under-test"
+        } else {
+            &self.runtime
+        }
+    }
+
     /// containers.conf and storage.conf below `home`, and nothing of the system's own.
     fn podman(&mut self, home: &Path, run: &str) {
         let runtime = &self.runtime;
@@ -218,11 +227,7 @@ runroot = "{run_text}/storage"
   "default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 20000, "Hard": 20000}}}}
 }}
 "#,
-                if self.runtime == "runc" {
-                    "under-test"
-                } else {
-                    &self.runtime
-                },
+                self.name_in_docker(),
                 self.binary()
             ),
         )

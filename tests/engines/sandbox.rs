@@ -1,7 +1,7 @@
 //! Where an engine lives: namespaces of its own of every kind but the user's, and cgroups of its own.
 //!
-//! - The machine's files are there, read-only. Only [`WORK`] can be written, and /run, /tmp, /var/{tmp,cache,lib} and /etc, which are
-//!   the sandbox's own.
+//! - The machine's files are there, read-only. Only [`WORK`] can be written, and /run, /tmp, /var/{tmp,cache,lib}, /etc and /dev/shm, which
+//!   are the sandbox's own.
 //! - Its processes end with its first one, which reaps: engines leave orphans, and wait for them.
 //! - The network is a loopback, and what the engine makes.
 //! - The cgroup hierarchies begin at the sandbox's own cgroups, which are removed afterwards.
@@ -172,6 +172,8 @@ fn furnish(dir: &Path) {
     let options = format!("lowerdir=/etc,upperdir={WORK}/etc/upper,workdir={WORK}/etc/work");
     let options = std::ffi::CString::new(options).unwrap();
     mount("overlay", "/etc", "overlay", plain, options.as_c_str()).expect("overlay /etc");
+    // Podman's locks, which all Podmans of a machine would share.
+    mount("tmpfs", "/dev/shm", "tmpfs", plain, c"mode=1777").expect("/dev/shm");
     // For an ordinary user's engine, where they are root's alone.
     for (device, major, minor) in [("fuse", 10, 229), ("net/tun", 10, 200)] {
         let there = Path::new("/dev").join(device);

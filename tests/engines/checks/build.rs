@@ -87,6 +87,28 @@ pub fn buildkit(e: &Engine) {
     );
 }
 
+/// `--runtime`, and what dockerd says of its default and of a name that is none.
+pub fn by_name(e: &Engine) {
+    let name = e.name_in_docker();
+    let out = e
+        .run(&[
+            "run",
+            "--rm",
+            "--runtime",
+            name,
+            "busybox:1",
+            "echo",
+            "named",
+        ])
+        .ok();
+    assert_eq!(out.text(), "named");
+    let out = e.run(&["info", "--format", "{{.DefaultRuntime}}"]).ok();
+    assert_eq!(out.text(), name);
+    e.run(&["run", "--rm", "--runtime", "no-such", "busybox:1", "true"])
+        .exits(125)
+        .says("Unknown runtime specified no-such");
+}
+
 /// dockerd once more, with all its containers in a user namespace.
 pub fn remap(e: &Engine) {
     use std::io::Write;

@@ -112,6 +112,7 @@ pub const ALL: &[Check] = checks! {
     CLI "build" build::build;
     CLI "build: FROM scratch" build::scratch;
     DOCKER "build: BuildKit" build::buildkit;
+    DOCKER "the runtime by its name" build::by_name;
     DOCKER "user namespace: userns-remap" build::remap;
     CTR "run" ctr::run;
     CTR "run: not found, not executable" ctr::errors;
