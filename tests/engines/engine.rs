@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::chown;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,8 +15,6 @@ use crate::sandbox::WORK;
 
 /// Longer than any command may take, also on a machine with much else to do.
 const COMMAND: Duration = Duration::from_secs(60);
-/// The ordinary user.
-const USER: u32 = 12345;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +71,7 @@ pub struct Engine {
     /// Name of the runtime, which is also its file's.
     pub runtime: String,
     /// What every command begins with.
-    client: Vec<String>,
+    pub client: Vec<String>,
     /// The daemon, if it has one.
     daemon: Mutex<Option<Child>>,
     /// Processes that are there when no container is.
@@ -129,119 +126,6 @@ impl Engine {
         }
     }
 
-    /// containers.conf and storage.conf below `home`, and nothing of the system's own.
-    fn podman(&mut self, home: &Path, run: &str) {
-        let runtime = &self.runtime;
-        let binary = self.binary();
-        let home_text = home.display();
-        let run = home.join(run);
-        let run_text = run.display();
-        let write = |name: &str, text: String| {
-            let path = home.join(name);
-            std::fs::write(&path, text).unwrap();
-            path.display().to_string()
-        };
-        let containers = write(
-            "containers.conf",
-            format!(
-                r#"[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
-log_driver = "k8s-file"
-netns = "none"
-[engine]
-runtime = "{runtime}"
-runtime_supports_json = ["{runtime}"]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-events_logfile_path = "{home_text}/data/events"
-tmp_dir = "{run_text}/libpod"
-volume_path = "{home_text}/data/volumes"
-[engine.runtimes]
-{runtime} = ["{binary}"]
-[network]
-network_config_dir = "{home_text}/data/networks"
-"#
-            ),
-        );
-        let storage = write(
-            "storage.conf",
-            format!(
-                r#"[storage]
-driver = "overlay"
-graphroot = "{home_text}/data/storage"
-runroot = "{run_text}/storage"
-"#
-            ),
-        );
-        // For `userns=auto`, whose ranges are this user's.
-        append("/etc/subuid", "containers:1000000:1000000\n");
-        append("/etc/subgid", "containers:1000000:1000000\n");
-        self.client = ["env".to_owned()].to_vec();
-        self.client.push(format!("CONTAINERS_CONF={containers}"));
-        self.client
-            .push(format!("CONTAINERS_STORAGE_CONF={storage}"));
-        self.client.push("podman".into());
-    }
-
-    fn podman_of_a_user(&mut self) {
-        let home = Path::new(WORK).join("home");
-        append(
-            "/etc/passwd",
-            &format!("tester:x:{USER}:{USER}::{WORK}/home:/bin/sh\n"),
-        );
-        append("/etc/group", &format!("tester:x:{USER}:\n"));
-        append("/etc/subuid", "tester:300000:65536\n");
-        append("/etc/subgid", "tester:300000:65536\n");
-        for d in ["", "data", "run"] {
-            std::fs::create_dir_all(home.join(d)).unwrap();
-            chown(home.join(d), Some(USER), Some(USER)).unwrap();
-        }
-        self.podman(&home, "run");
-        let user = USER.to_string();
-        let mut client: Vec<String> = ["setpriv", "--reuid", &user, "--regid", &user]
-            .map(String::from)
-            .into();
-        client.extend(["--init-groups", "--inh-caps=-all", "env", "-i"].map(String::from));
-        client.push(format!("PATH={}", crate::sandbox::PATH));
-        client.push(format!("HOME={}", home.display()));
-        client.push(format!("XDG_RUNTIME_DIR={}", home.join("run").display()));
-        client.append(&mut self.client);
-        self.client = client;
-    }
-
-    fn docker(&mut self) {
-        let work = WORK;
-        std::fs::create_dir_all(format!("{work}/docker")).unwrap();
-        std::fs::write(
-            format!("{work}/daemon.json"),
-            format!(
-                r#"{{
-  "runtimes": {{"{0}": {{"path": "{1}"}}}},
-  "default-runtime": "{0}",
-  "exec-opts": ["native.cgroupdriver=cgroupfs"],
-  "storage-driver": "overlay2",
-  "data-root": "{work}/data/docker",
-  "exec-root": "{work}/run/docker",
-  "pidfile": "{work}/run/docker.pid",
-  "hosts": ["unix://{work}/run/docker.sock"],
-  "default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 20000, "Hard": 20000}}}}
-}}
-"#,
-                self.name_in_docker(),
-                self.binary()
-            ),
-        )
-        .unwrap();
-        self.client = [
-            "env".to_owned(),
-            format!("DOCKER_HOST=unix://{work}/run/docker.sock"),
-            format!("DOCKER_CONFIG={work}/docker"),
-            "docker".to_owned(),
-        ]
-        .into();
-        self.dockerd(&[]);
-    }
-
     /// Starts dockerd, with more options.
     pub fn dockerd(&self, more: &[&str]) {
         let config = format!("{WORK}/daemon.json");
@@ -250,68 +134,8 @@ runroot = "{run_text}/storage"
         self.await_daemon(daemon, &["version"]);
     }
 
-    fn containerd(&mut self) {
-        let work = WORK;
-        std::fs::create_dir_all(format!("{work}/cni")).unwrap();
-        std::fs::create_dir_all(format!("{work}/logs")).unwrap();
-        std::fs::write(
-            format!("{work}/cri_client.py"),
-            include_str!("cri_client.py"),
-        )
-        .unwrap();
-        std::fs::write(
-            format!("{work}/cni/10-pods.conflist"),
-            r#"{"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "bridge", "bridge": "cni0", "isGateway": true,
-  "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.99.0.0/24"}]]}}]}
-"#,
-        )
-        .unwrap();
-        let config = format!("{work}/containerd.toml");
-        std::fs::write(
-            &config,
-            format!(
-                r#"version = 2
-root = "{work}/data/containerd"
-state = "{work}/run/containerd"
-[grpc]
-  address = "{work}/run/containerd.sock"
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{work}/data/opt"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{pause}"
-  disable_tcp_service = true
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "{work}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    default_runtime_name = "{runtime}"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{runtime}]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{runtime}.options]
-        BinaryName = "{binary}"
-"#,
-                pause = crate::image::PAUSE,
-                runtime = self.runtime,
-                binary = self.binary()
-            ),
-        )
-        .unwrap();
-        let mut daemon = Command::new("containerd");
-        daemon.args(["--config", &config]);
-        self.client = vec![
-            "ctr".into(),
-            "--address".into(),
-            format!("{work}/run/containerd.sock"),
-        ];
-        if self.kind == Kind::Cri {
-            self.client.extend(["-n".into(), "k8s.io".into()]);
-        }
-        self.await_daemon(daemon, &["version"]);
-    }
-
     /// Starts a daemon; it is there when this command of its client succeeds.
-    fn await_daemon(&self, mut daemon: Command, probe: &[&str]) {
+    pub fn await_daemon(&self, mut daemon: Command, probe: &[&str]) {
         let log = PathBuf::from(WORK).join("daemon.log");
         let out = File::options()
             .create(true)
@@ -483,15 +307,6 @@ fn finish(mut command: Command, [out, err]: [PathBuf; 2], args: &[&str]) -> Outp
         stderr: read(&err),
         stdout_path: out,
     }
-}
-
-fn append(path: &str, text: &str) {
-    let mut file = File::options()
-        .append(true)
-        .create(true)
-        .open(path)
-        .unwrap();
-    file.write_all(text.as_bytes()).unwrap();
 }
 
 /// Names of the sandbox's processes but the harness's own.

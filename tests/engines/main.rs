@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod checks;
+mod configure;
 mod cri;
 mod ctr;
 mod engine;

@@ -1,6 +1,7 @@
 //! Images built, and Docker with options of its daemon.
 
 use super::{background, sh};
+use crate::configure::append;
 use crate::engine::{Engine, Kind};
 use crate::sandbox::WORK;
 
@@ -111,15 +112,6 @@ pub fn by_name(e: &Engine) {
 
 /// dockerd once more, with all its containers in a user namespace.
 pub fn remap(e: &Engine) {
-    use std::io::Write;
-    let append = |file: &str, text: &str| {
-        let mut file = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(file)
-            .unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    };
     append("/etc/passwd", "remapped:x:12346:12346::/:/bin/sh\n");
     append("/etc/group", "remapped:x:12346:\n");
     append("/etc/subuid", "remapped:700000:65536\n");
