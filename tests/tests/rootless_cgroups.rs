@@ -359,3 +359,42 @@ fn a_place_of_v2_that_cannot_be_entered() {
         .says(": permission denied");
     c.nothing_left();
 }
+
+/// As on most hosts: the hierarchies are mounted with flags that a user namespace may not take off.
+#[test]
+fn a_view_of_locked_mounts() {
+    need_root!();
+    if is_v2() {
+        return skip(&this_test(), "no cgroup v1 here");
+    }
+    if !is_ours() {
+        return skip(
+            &this_test(),
+            "runc before 1.2 drops the flags, and is refused that",
+        );
+    }
+    let mut c = user(|g| {
+        g.without_namespace("cgroup")
+            .unmount("/sys/fs/cgroup")
+            .mount("/sys/fs/cgroup", "cgroup", "cgroup", &["ro"])
+            .sh("grep ' /sys/fs/cgroup/pids ' /proc/self/mountinfo | cut -d ' ' -f 6");
+    });
+    c.runtime.user = None;
+    let script = format!(
+        "for m in /sys/fs/cgroup/*/; do mount -o remount,bind,nosuid,nodev,noexec $m; done; \
+         exec setpriv --reuid {UID} --regid {UID} --clear-groups \"$@\""
+    );
+    c.runtime.prefix = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        &script,
+        "sh",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    assert_eq!(c.run().ok().text(), "ro,nosuid,nodev,noexec,relatime");
+}

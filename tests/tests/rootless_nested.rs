@@ -154,3 +154,44 @@ fn a_user_namespace_in_it() {
     let out = run(&c).ok();
     assert_eq!(out.lines(), [" 0 0 1", "deny"]);
 }
+
+/// A container is often given no cgroup hierarchy at all.
+#[test]
+fn where_no_cgroups_are_mounted() {
+    need_root!();
+    let hide = "mount -t tmpfs none /sys/fs/cgroup && exec \"$@\"";
+    let prefix = ["unshare", "-Urmpf", "--mount-proc", "sh", "-c", hide, "sh"];
+    if !is_ours() {
+        return skip(
+            &this_test(),
+            "runc 1.1 looks for the device controller in vain",
+        );
+    }
+    let c = nested(&prefix, |g| {
+        g.unmount("/sys/fs/cgroup").args(&["id", "-u"]);
+    });
+    assert_eq!(run(&c).ok().text(), "0");
+    let c = nested(&prefix, |g| {
+        g.unmount("/sys/fs/cgroup")
+            .set("/linux/resources/pids", json!({"limit": 100}));
+    });
+    run(&c).refused("cannot set pids limit: container could not join or create cgroup");
+    c.nothing_left();
+}
+
+/// Another's cgroups of the same name are not in the way.
+#[test]
+fn somebody_elses_of_the_same_name() {
+    need_root!();
+    let theirs = Container::sleeping();
+    let pid = theirs.detach();
+    let mut mine = nested(&ROOT, |g| {
+        g.args(&["id", "-u"]);
+    });
+    mine.id.clone_from(&theirs.id);
+    let out = mine.run().ok();
+    assert_eq!(out.text(), "0");
+    assert!(integration::alive(pid));
+    assert!(mine.state_entries().is_empty());
+    mine.id = "rrt-gone".to_owned();
+}

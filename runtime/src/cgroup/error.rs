@@ -241,6 +241,13 @@ impl Error {
         };
         denies(error.errno)
     }
+
+    /// Is the hierarchy out of reach, or the caller not let in?
+    pub fn is_out_of_reach(&self) -> bool {
+        let absent = |error: &sys::Error| error.errno == Errno::ENOENT;
+        self.is_permission()
+            || matches!(self, Self::Sys(error) | Self::Write { source: error, .. } if absent(error))
+    }
 }
 
 /// Is this a refusal for want of a privilege? A hierarchy that is mounted read-only is somebody else's too.

@@ -109,7 +109,8 @@ impl CgroupPaths {
             directory.push('/');
             directory.push_str(&inner);
             if let Some(left_out) = &mut left_out
-                && let Err(why) = permitted::may_make(&directory, one.controllers.is_empty())
+                && let Err(why) =
+                    permitted::may_make(&one.mount_point, &directory, one.controllers.is_empty())
             {
                 left_out.push((one.controllers.clone(), why));
                 continue;

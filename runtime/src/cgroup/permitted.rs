@@ -7,13 +7,13 @@ use nix::unistd::{AccessFlags, faccessat};
 use super::error::denies;
 use crate::sys;
 
-/// May the caller make this group, and put a process of its own into it? Only a refusal for want of privilege is an error: whatever else
-/// is wrong, the making says.
+/// May the caller make this group, and put a process of its own into it? Only a refusal for want of privilege is an error, and a hierarchy
+/// that is out of reach: whatever else is wrong, the making says.
 ///
 /// # Errors
 /// The refusal, as the call that would meet with it.
-pub(super) fn may_make(directory: &str, v2: bool) -> sys::Result<()> {
-    let (found, there) = nearest(directory)?;
+pub(super) fn may_make(mount_point: &str, directory: &str, v2: bool) -> sys::Result<()> {
+    let (found, there) = nearest(mount_point, directory)?;
     // A v2 group with processes of the caller takes them from one whose `cgroup.procs` the caller may write, too: that of the
     // closest group above both (cgroups(7), "Delegation containment"). Without a path this is the new group's parent.
     let files: &[(&str, &str)] = match (v2, there) {
@@ -32,11 +32,13 @@ pub(super) fn may_make(directory: &str, v2: bool) -> sys::Result<()> {
 }
 
 /// The group itself, or the nearest above it that exists, in which the caller may make groups; and whether it is the group itself.
-fn nearest(directory: &str) -> sys::Result<(&str, bool)> {
+fn nearest<'p>(mount_point: &str, directory: &'p str) -> sys::Result<(&'p str, bool)> {
     let mut at = directory;
     loop {
         match can(at, AccessFlags::W_OK | AccessFlags::X_OK) {
-            Err(Errno::ENOENT) if !parent(at).is_empty() => at = parent(at),
+            Err(Errno::ENOENT) if at.len() > mount_point.len() => at = parent(at),
+            // Something else is mounted over the hierarchy.
+            Err(Errno::ENOENT) => return Err(sys::Error::new("stat", mount_point, Errno::ENOENT)),
             Err(errno) if denies(errno) => {
                 let call = if at == directory { "open" } else { "mkdir" };
                 return Err(sys::Error::new(call, directory, errno));

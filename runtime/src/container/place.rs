@@ -59,7 +59,7 @@ pub fn make<E: From<cgroup::Error>>(
     let resources = &plan.cgroup.resources;
     match cgroup::create(paths, resources) {
         Err(error)
-            if error.is_permission() && rootless.known().is_none() && rootless.tolerates() =>
+            if error.is_out_of_reach() && rootless.known().is_none() && rootless.tolerates() =>
         {
             *paths = CgroupPaths::plan_permitted(layout, &plan.cgroup, id.as_str())?;
             record(paths)?;
