@@ -261,6 +261,9 @@ fn by_word() {
 #[test]
 fn somebody_elses_of_the_same_name() {
     need_root!();
+    if is_v2() && !is_ours() {
+        return skip(&this_test(), "on v2 runc 1.1 tries to join it");
+    }
     let theirs = Container::sleeping();
     let pid = theirs.detach();
     let mut mine = user(|g| {
@@ -397,4 +400,30 @@ fn a_view_of_locked_mounts() {
     .map(str::to_owned)
     .to_vec();
     assert_eq!(c.run().ok().text(), "ro,nosuid,nodev,noexec,relatime");
+}
+
+/// Who can make devices gets the rules, or nothing.
+#[test]
+fn the_word_does_not_free_root_of_device_rules() {
+    need_root!();
+    if is_v2() || !Path::new("/sys/fs/cgroup/devices").exists() {
+        return skip(&this_test(), "no cgroup v1 devices controller here");
+    }
+    let mut c = Container::sleeping();
+    c.runtime.globals = vec!["--rootless=true".to_owned()];
+    let script = "umount /sys/fs/cgroup/devices && exec \"$@\"";
+    c.runtime.prefix = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    c.run().exits(1).says("devices");
+    c.nothing_left();
 }

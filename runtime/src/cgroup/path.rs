@@ -40,7 +40,7 @@ impl CgroupPaths {
     }
 
     /// As [`plan`](Self::plan), for a caller who may not make every group: without a `cgroupsPath`, the hierarchies are left out in which
-    /// it may not, as runc does for rootless containers. (A path that was asked for is a demand.)
+    /// it may not, as runc does for rootless containers, that of `devices` too. (A path that was asked for is a demand.)
     ///
     /// # Errors
     /// As those of [`plan`](Self::plan); a limit whose group may not be made: [`Error::NotPermitted`].
@@ -123,7 +123,7 @@ impl CgroupPaths {
             // The v2 hierarchy of a hybrid host has no limits; and alone it would be taken for that of a v2 host.
             paths.remove("");
         }
-        // Left out only for one who cannot make devices either, and opens what the machine's own user may open.
+        // Of one for whom groups are left out, the caller knows whether it matters.
         if layout.mode != Mode::V2 && !paths.contains_key("devices") && left_out.is_none() {
             return Err(Error::NoDevices);
         }

@@ -305,7 +305,7 @@ impl<'a> Making<'a> {
         )?;
         self.has_cgroups = true;
         // Before init: it opens devices, and between the rule that denies all and those that allow some it must not try.
-        let tolerates = || rootless.tolerates();
+        let tolerates = || place::without_devices(rootless);
         let mut used =
             cgroup::apply_tolerating(&self.cgroups, &self.plan.cgroup.resources, tolerates)?;
         made.close_with(&mut used);
