@@ -97,7 +97,10 @@ impl Runtime {
     pub fn become_user(&mut self, uid: u32) {
         let dir = self.root.parent().expect("a parent").to_owned();
         let copy = dir.join("runtime");
-        std::fs::copy(&self.binary, &copy).expect("copy the runtime");
+        // By another process: a child that some other test forks meanwhile would have the copy open for writing, and nobody may execute
+        // it then (ETXTBSY).
+        let copied = Command::new("cp").args([&self.binary, &copy]).status();
+        assert!(copied.expect("cp").success(), "copy the runtime");
         std::os::unix::fs::chown(&dir, Some(uid), Some(uid)).expect("chown");
         self.binary = copy;
         self.user = Some(uid);
