@@ -127,7 +127,7 @@ fn waiting(change: impl FnOnce(&mut Config)) -> (Container, Fifo, Fifo) {
 fn say(pid: u32, words: &str) -> std::io::Result<()> {
     let path = format!("/proc/{pid}/root/run/notify/notify.sock");
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(integration::HANG))?;
+    socket.set_write_timeout(Some(integration::hang()))?;
     socket.send_to(words.as_bytes(), path).map(drop)
 }
 
