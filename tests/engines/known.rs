@@ -14,82 +14,8 @@ pub enum Which {
 }
 use Which::{AllBut, Only};
 
-const EXEC: &str = "the command `exec`";
-const PAUSE: &str = "the command `pause`";
-const PS: &str = "the command `ps`";
-const UPDATE: &str = "the command `update`";
-
 /// Engine, checks, what is missing.
-pub const NOT_YET: &[(Kind, Which, &str)] = &[
-    (
-        Kind::PodmanUser,
-        AllBut(&["run: a user that is none"]),
-        "rootless: cgroups that the user may not make are an error",
-    ),
-    (
-        Kind::Podman,
-        Only(&[
-            "exec",
-            "exec: exit code",
-            "exec -i",
-            "exec: not found, not executable",
-            "exec: user, cwd, env, privileged",
-            "exec -t",
-            "exec -it: typed and resized",
-            "exec -d",
-            "exec: the container's namespaces and cgroup",
-            "exec: ten at once",
-            "top",
-            "health check",
-            "namespaces of another container",
-        ]),
-        EXEC,
-    ),
-    (
-        Kind::Podman,
-        Only(&["pause, unpause", "rm -f of a paused container", "pod"]),
-        PAUSE,
-    ),
-    (Kind::Podman, Only(&["update"]), UPDATE),
-    (
-        Kind::Docker,
-        Only(&[
-            "exec",
-            "exec: exit code",
-            "exec -i",
-            "exec: not found, not executable",
-            "exec: user, cwd, env, privileged",
-            "exec -t",
-            "exec -it: typed and resized",
-            "exec -d",
-            "exec: the container's namespaces and cgroup",
-            "exec: ten at once",
-            "health check",
-            "namespaces of another container",
-            "user namespace: userns-remap",
-        ]),
-        EXEC,
-    ),
-    (
-        Kind::Docker,
-        Only(&["pause, unpause", "rm -f of a paused container"]),
-        PAUSE,
-    ),
-    (Kind::Docker, Only(&["top"]), PS),
-    (Kind::Docker, Only(&["update"]), UPDATE),
-    (
-        Kind::Containerd,
-        Only(&["tasks exec", "tasks exec -t"]),
-        EXEC,
-    ),
-    (Kind::Containerd, Only(&["tasks pause, resume"]), PAUSE),
-    (Kind::Containerd, Only(&["tasks ps"]), PS),
-    (
-        Kind::Cri,
-        Only(&["ExecSync", "update, stats", "the pod's pid namespace"]),
-        EXEC,
-    ),
-];
+pub const NOT_YET: &[(Kind, Which, &str)] = &[];
 
 /// What this check lacks, if it may fail.
 pub fn reason(kind: Kind, runtime: &str, check: &str) -> Option<&'static str> {

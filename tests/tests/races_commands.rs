@@ -115,6 +115,39 @@ fn the_end_beside_everything() {
     }
 }
 
+/// One `pause` after the other, each after the kill: the container is let go as often as it is held.
+#[test]
+fn frozen_again_and_again_while_it_is_deleted() {
+    need_root!();
+    if skip_runc("frozen_again_and_again_while_it_is_deleted") {
+        return;
+    }
+    let c = Container::sleeping();
+    c.detach();
+    let dirs = integration::cgroup_dirs(c.pid());
+    let file = |controllers: &str, name: &str| {
+        let mut dirs = dirs.iter();
+        let found = dirs.find(|(c, _)| c.split(',').any(|c| c == controllers));
+        found.map(|(_, dir)| dir.join(name)).filter(|f| f.exists())
+    };
+    let (file, word) = match (file("freezer", "freezer.state"), file("", "cgroup.freeze")) {
+        (Some(file), _) => (file, "FROZEN"),
+        (None, Some(file)) => (file, "1"),
+        (None, None) => {
+            return skip("frozen_again_and_again_while_it_is_deleted", "no freezer");
+        }
+    };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    let freezing = std::thread::spawn(move || {
+        while std::time::Instant::now() < end && std::fs::write(&file, word).is_ok() {
+            std::thread::yield_now();
+        }
+    });
+    c.call(&["delete", "--force"]).ok();
+    freezing.join().unwrap();
+    c.nothing_left();
+}
+
 /// A start that meets a pause: it happens, or it says why not; and afterwards it can be done.
 #[test]
 fn start_and_pause_at_once() {

@@ -136,19 +136,31 @@ impl Peer {
     }
 
     /// Sends SIGKILL and waits for the death, at most for `patience`: false if it does not come. If it has not come after
-    /// `moment_ms`, `release` is to remove what keeps it: a frozen process dies when it runs again.
+    /// `moment_ms`, `release` is to remove what keeps it: a frozen process dies when it runs again. It is called until the death
+    /// has come, because somebody may freeze it again.
     ///
     /// # Errors
     /// The errno of the call that failed.
-    pub fn kill(&self, patience: Duration, moment_ms: u8, release: impl FnOnce()) -> Result<bool> {
+    pub fn kill(
+        &self,
+        patience: Duration,
+        moment_ms: u8,
+        mut release: impl FnMut(),
+    ) -> Result<bool> {
         match pidfd::send_signal(self.pidfd(), libc::SIGKILL) {
             Err(error) if error.errno != Errno::ESRCH => return Err(error),
             _ => {}
         }
-        if !self.is_dead(moment_ms)? {
+        let deadline = Instant::now() + patience;
+        let mut wait_ms = moment_ms;
+        while !self.is_dead(wait_ms)? {
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
             release();
+            wait_ms = 100;
         }
-        self.dies_within(patience)
+        Ok(true)
     }
 
     /// Is it stopped, by a signal or by a debugger? A frozen process is not.
