@@ -207,3 +207,39 @@ pub fn death_of(status: WaitStatus) -> Death {
         _ => Death::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As when somebody freezes it again after each thaw but the last.
+    #[test]
+    fn what_keeps_it_is_removed_until_it_is_dead() {
+        let group = format!("/sys/fs/cgroup/freezer/peer-{}", std::process::id());
+        if std::fs::create_dir(&group).is_err() {
+            eprintln!("not tested: no freezer of version 1, or not root");
+            return;
+        }
+        let write =
+            |name: &str, text: &str| std::fs::write(format!("{group}/{name}"), text).unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        write("cgroup.procs", &pid.to_string());
+        write("freezer.state", "FROZEN");
+        let peer = Peer::new(pid, pidfd::open(pid).unwrap());
+        let mut calls = 0;
+        let dead = peer.kill(Duration::from_secs(5), 0, || {
+            calls += 1;
+            if calls == 3 {
+                write("freezer.state", "THAWED");
+            }
+        });
+        write("freezer.state", "THAWED");
+        child.wait().unwrap();
+        std::fs::remove_dir(&group).unwrap();
+        assert_eq!(dead, Ok(true));
+    }
+}
