@@ -220,16 +220,17 @@ mod tests {
             eprintln!("not tested: no freezer of version 1, or not root");
             return;
         }
-        let write =
-            |name: &str, text: &str| std::fs::write(format!("{group}/{name}"), text).unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(format!("{group}/{name}"), text).expect("works")
+        };
         let mut child = std::process::Command::new("sleep")
             .arg("1000")
             .spawn()
-            .unwrap();
-        let pid = i32::try_from(child.id()).unwrap();
+            .expect("works");
+        let pid = i32::try_from(child.id()).expect("works");
         write("cgroup.procs", &pid.to_string());
         write("freezer.state", "FROZEN");
-        let peer = Peer::new(pid, pidfd::open(pid).unwrap());
+        let peer = Peer::new(pid, pidfd::open(pid).expect("works"));
         let mut calls = 0;
         let dead = peer.kill(Duration::from_secs(5), 0, || {
             calls += 1;
@@ -238,8 +239,8 @@ mod tests {
             }
         });
         write("freezer.state", "THAWED");
-        child.wait().unwrap();
-        std::fs::remove_dir(&group).unwrap();
+        child.wait().expect("works");
+        std::fs::remove_dir(&group).expect("works");
         assert_eq!(dead, Ok(true));
     }
 }
