@@ -15,6 +15,15 @@ use crate::plan::{BlockIo, Cpu, Memory, Resources};
 /// without memory.
 pub(super) fn check(resources: &Resources) -> Result<()> {
     Policy::of(&resources.devices)?;
+    check_names(resources)?;
+    swap_max(set(resources.memory.limit), set(resources.memory.swap)).map(drop)
+}
+
+/// The part of [`check`] that holds for an update too: it has memory's limit where the container has it.
+///
+/// # Errors
+/// Limits of controllers that only v1 has; a key of `unified` that is no file's name.
+pub(super) fn check_names(resources: &Resources) -> Result<()> {
     if resources.net_class_id.is_some_and(|id| id != 0) {
         return Err(Error::NoController {
             controller: "net_cls",
@@ -30,7 +39,6 @@ pub(super) fn check(resources: &Resources) -> Result<()> {
             return Err(Error::UnifiedKey(key.clone()));
         }
     }
-    swap_max(set(resources.memory.limit), set(resources.memory.swap))?;
     Ok(())
 }
 

@@ -37,7 +37,7 @@ impl Group<'_> {
 }
 
 pub(super) fn changes(directory: &str, resources: &Resources) -> Result<Vec<Change>> {
-    v2::check(resources)?;
+    v2::check_names(resources)?;
     let mut group = Group {
         directory,
         changes: Vec::new(),
