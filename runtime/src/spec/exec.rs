@@ -30,7 +30,7 @@ pub struct ExecLine<'a> {
     pub cwd: Option<&'a str>,
     /// `--tty`
     pub tty: bool,
-    /// `--user`: uid[:gid].
+    /// `--user`: `uid[:gid]`.
     pub user: Option<&'a str>,
     /// `--additional-gids`
     pub gids: &'a [i64],
