@@ -166,7 +166,7 @@ verb_vm() {
         dmesg -n 1
         ulimit -n 20000
         export SLOW=5 SKIPS=/run/vm/out/skips RUNTIME=$PWD/target/ci/vm/runc-rs
-        target/ci/vm/containers --test-threads 3 $words
+        bash ci/vm/suite target/ci/vm/containers $words
         status=$?
         if modprobe -q bfq && echo bfq >/sys/block/vda/queue/scheduler; then
             target/ci/vm/containers --exact cgroups_v2::io_weight || status=$?
