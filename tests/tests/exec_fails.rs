@@ -1,7 +1,7 @@
 //! `exec` that fails: each cause by its name, and never a process left or a command that waits.
 
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use integration::tracer::{Action, Call, Task, Trace, trace};
@@ -14,10 +14,26 @@ use serde_json::json;
 use crate::exec::{exec, running, sh};
 use crate::seccomp::on;
 
-/// A command with one call broken.
-fn broken(command: &Command, stdio: [Stdio; 3], fault: Option<(&Call, Action)>) -> Trace {
+/// `exec` of a program with one call broken.
+fn broken(c: &Container, program: &[&str], fault: Option<(&Call, Action)>) -> Trace {
+    let mut command = Command::new(c.runtime.binary());
+    command
+        .arg("--root")
+        .arg(c.runtime.root())
+        .args(["exec", &c.id])
+        .args(program);
+    let file = |name: &str| {
+        let path = c.bundle.path().join(name);
+        File::options()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(path)
+            .unwrap()
+    };
+    let stdio = [file("in").into(), file("out").into(), file("err").into()];
     trace(Task {
-        command,
+        command: &command,
         stdio,
         program: "bin/busybox",
         others: "no other program",
@@ -333,24 +349,7 @@ fn killed_at_each_call() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(integration::slow().try_into().unwrap());
-    let once = |fault| {
-        let mut command = Command::new(c.runtime.binary());
-        command
-            .arg("--root")
-            .arg(c.runtime.root())
-            .args(["exec", &c.id, "true"]);
-        let file = |name: &str| {
-            let path = c.bundle.path().join(name);
-            File::options()
-                .create(true)
-                .append(true)
-                .read(true)
-                .open(path)
-                .unwrap()
-        };
-        let stdio = [file("in").into(), file("out").into(), file("err").into()];
-        broken(&command, stdio, fault)
-    };
+    let once = |fault| broken(&c, &["true"], fault);
     let whole = once(None);
     assert_eq!(
         (whole.code, whole.executions, &whole.hung),
@@ -386,27 +385,8 @@ fn refused_at_each_call() {
         );
     }
     let c = running();
-    let once = |fault| {
-        let mut command = Command::new(c.runtime.binary());
-        command.arg("--root").arg(c.runtime.root()).args([
-            "exec",
-            &c.id,
-            "sh",
-            "-c",
-            "grep -q ^CapEff.*20000420 /proc/self/status",
-        ]);
-        let file = |name: &str| {
-            let path = c.bundle.path().join(name);
-            File::options()
-                .create(true)
-                .append(true)
-                .read(true)
-                .open(path)
-                .unwrap()
-        };
-        let stdio = [file("in").into(), file("out").into(), file("err").into()];
-        broken(&command, stdio, fault)
-    };
+    let look = "grep -q ^CapEff.*20000420 /proc/self/status";
+    let once = |fault| broken(&c, &["sh", "-c", look], fault);
     let whole = once(None);
     assert_eq!((whole.code, &whole.hung), (0, &None));
     let step = integration::slow().try_into().unwrap();
