@@ -2,9 +2,11 @@
  *
  *   timing rss COMMAND ARGS...        prints the peak resident memory, in KiB, of the largest process below COMMAND
  *   timing bench ROUNDS FILE          runs every case of FILE once a round, in a new random order each round
+ *   timing once FILE                  runs every case of FILE once in all, in random order; cases of one NAME are one figure
  *
  * FILE has one case a line: NAME, a tab, then steps separated by " ; ". A step is a command, its words separated by
- * single spaces; a leading "-" means: not timed. Every step must exit with 0. Output: NAME, median, minimum (in us).
+ * single spaces; a leading "-" means: not timed. Every step must exit with 0. Output: NAME, median, minimum (in us);
+ * of `once` NAME, median, total.
  *
  * This program is static and small on purpose: a child starts as a vfork of it, and the kernel counts the memory
  * that it has before execve as the child's peak. */
@@ -23,7 +25,7 @@
 
 extern char **environ;
 
-#define MAX_CASES 64
+#define MAX_CASES 8192
 #define MAX_STEPS 8
 #define MAX_WORDS 32
 #define MAX_ROUNDS 100000
@@ -107,6 +109,50 @@ static void read_cases(const char *file)
 	fclose(f);
 }
 
+static int order[MAX_CASES];
+
+static void shuffle(void)
+{
+	for (int i = 0; i < count; i++) order[i] = i;
+	for (int i = count - 1; i > 0; i--) {
+		int j = random() % (i + 1), t = order[i];
+		order[i] = order[j];
+		order[j] = t;
+	}
+}
+
+static long run_case(struct test *t)
+{
+	long total = 0;
+	for (int s = 0; s < t->steps; s++) {
+		long begin = now_us();
+		run_step(&t->step[s]);
+		if (t->step[s].timed) total += now_us() - begin;
+	}
+	while (waitpid(-1, NULL, WNOHANG) > 0) {}
+	return total;
+}
+
+static void once(void)
+{
+	static long us[MAX_CASES], of_name[MAX_CASES];
+	static char done[MAX_CASES];
+	shuffle();
+	for (int i = 0; i < count; i++) us[order[i]] = run_case(&tests[order[i]]);
+	for (int i = 0; i < count; i++) {
+		long n = 0, total = 0;
+		if (done[i]) continue;
+		for (int j = i; j < count; j++) {
+			if (strcmp(tests[i].name, tests[j].name)) continue;
+			done[j] = 1;
+			of_name[n++] = us[j];
+			total += us[j];
+		}
+		qsort(of_name, n, sizeof(long), by_value);
+		printf("%s\t%ld\t%ld\n", tests[i].name, of_name[n / 2], total);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 3 && !strcmp(argv[1], "rss")) {
@@ -117,32 +163,25 @@ int main(int argc, char **argv)
 		printf("%ld\n", usage.ru_maxrss);
 		return status != 0;
 	}
-	if (argc != 4 || strcmp(argv[1], "bench")) { fprintf(stderr, "usage: timing rss COMMAND... | timing bench ROUNDS FILE\n"); return 2; }
-	int rounds = atoi(argv[2]);
-	if (rounds < 1 || rounds > MAX_ROUNDS) return 2;
-	read_cases(argv[3]);
 	/* The inits of detached containers become ours: nobody else's reaping disturbs the times. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	srandom(1);
+	if (argc == 3 && !strcmp(argv[1], "once")) {
+		read_cases(argv[2]);
+		once();
+		return 0;
+	}
+	if (argc != 4 || strcmp(argv[1], "bench")) { fprintf(stderr, "usage: timing rss COMMAND... | timing bench ROUNDS FILE | timing once FILE\n"); return 2; }
+	int rounds = atoi(argv[2]);
+	if (rounds < 1 || rounds > MAX_ROUNDS) return 2;
+	read_cases(argv[3]);
 	for (int i = 0; i < count; i++) tests[i].us = calloc(rounds, sizeof(long));
 	for (int r = -1; r < rounds; r++) { /* round -1 warms up */
-		int order[MAX_CASES];
-		for (int i = 0; i < count; i++) order[i] = i;
-		for (int i = count - 1; i > 0; i--) {
-			int j = random() % (i + 1), t = order[i];
-			order[i] = order[j];
-			order[j] = t;
-		}
+		shuffle();
 		for (int i = 0; i < count; i++) {
 			struct test *t = &tests[order[i]];
-			long total = 0;
-			for (int s = 0; s < t->steps; s++) {
-				long begin = now_us();
-				run_step(&t->step[s]);
-				if (t->step[s].timed) total += now_us() - begin;
-			}
+			long total = run_case(t);
 			if (r >= 0) t->us[r] = total;
-			while (waitpid(-1, NULL, WNOHANG) > 0) {}
 		}
 	}
 	for (int i = 0; i < count; i++) {

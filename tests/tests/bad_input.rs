@@ -473,8 +473,13 @@ fn a_damaged_state_record() {
         std::fs::write(dir.join("state.json"), junk).unwrap();
         let out = c.call(&["state"]);
         assert!(out.code == 1 && !out.stderr.contains("panic"), "{out}");
-        let out = c.runtime.run(&["list"]);
-        assert!(!out.stderr.contains("panic"), "{out}");
+        for list in [&["list"][..], &["list", "-q"]] {
+            let out = c.runtime.run(list);
+            assert!(!out.stderr.contains("panic"), "{out}");
+            assert_eq!(out.code, 0, "{out}");
+            let broken = format!("load container {}: ", c.id);
+            assert!(out.stderr.contains(&broken), "{out}");
+        }
         let _ = std::fs::remove_dir_all(&dir);
     }
 }

@@ -344,7 +344,7 @@ fn lists_are_runcs() {
         "[{\"ociVersion\":\"1.0.2-dev\",\"id\":\"t2\",\"pid\":9048,\"status\":\"created\",\"bundle\":\"/b\",\
          \"rootfs\":\"/b/rootfs\",\"created\":\"2026-11-23T18:10:01.925823338Z\",\"owner\":\"root\"}]\n"
     );
-    assert_eq!(output::names(&[view(), other]), "t2\na-name-é\n");
+    assert_eq!(output::names(&[view().id, other.id]), "t2\na-name-é\n");
 }
 
 #[test]

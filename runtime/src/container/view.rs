@@ -15,6 +15,15 @@ pub struct Listed {
     pub broken: Vec<(Id, Error)>,
 }
 
+/// What `list --quiet` found.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// By name.
+    pub names: Vec<String>,
+    /// Containers that cannot be read, and why.
+    pub broken: Vec<(Id, Error)>,
+}
+
 /// `state`
 ///
 /// # Errors
@@ -34,28 +43,50 @@ pub fn state(globals: &Globals, id: &Id) -> Result<StateView, Error> {
 /// # Errors
 /// A root that cannot be read.
 pub fn list(globals: &Globals) -> Result<Listed, Error> {
-    let mut listed = Listed::default();
-    for id in state::list(&globals.root)? {
-        match one(globals, &id) {
-            Ok(Some(view)) => listed.views.push(view),
-            // Begun, or removed meanwhile.
-            Ok(None) => {}
-            Err(error) => listed.broken.push((id, error)),
-        }
-    }
-    Ok(listed)
+    let (views, broken) = each(globals, |dir| {
+        let seen = Seen::look(dir)?;
+        let status = lifecycle::status(&seen.evidence);
+        let owner = dir.owner()?;
+        Ok(seen.record.map(|record| view(record, status, owner)))
+    })?;
+    Ok(Listed { views, broken })
 }
 
-fn one(globals: &Globals, id: &Id) -> Result<Option<StateView>, Error> {
-    let dir = match Dir::open(&globals.root, id) {
-        Ok(dir) => dir,
-        Err(state::Error::NotFound) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let seen = Seen::look(&dir)?;
-    let status = lifecycle::status(&seen.evidence);
-    let owner = dir.owner()?;
-    Ok(seen.record.map(|record| view(record, status, owner)))
+/// `list --quiet`: the containers' names, by name. No process and no cgroup is looked at.
+///
+/// # Errors
+/// A root that cannot be read.
+pub fn names(globals: &Globals) -> Result<Names, Error> {
+    let (names, broken) = each(globals, |dir| match dir.read() {
+        Ok(record) => Ok(Some(record.id)),
+        Err(state::Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    })?;
+    Ok(Names { names, broken })
+}
+
+/// What of each container, and of which it cannot be had. `None`: begun, or removed meanwhile.
+fn each<T>(
+    globals: &Globals,
+    one: impl Fn(&Dir) -> Result<Option<T>, Error>,
+) -> Result<(Vec<T>, Vec<(Id, Error)>), Error> {
+    let (mut found, mut broken) = (Vec::new(), Vec::new());
+    for id in state::list(&globals.root)? {
+        let dir = match Dir::open(&globals.root, &id) {
+            Ok(dir) => dir,
+            Err(state::Error::NotFound) => continue,
+            Err(error) => {
+                broken.push((id, error.into()));
+                continue;
+            }
+        };
+        match one(&dir) {
+            Ok(Some(of)) => found.push(of),
+            Ok(None) => {}
+            Err(error) => broken.push((id, error)),
+        }
+    }
+    Ok((found, broken))
 }
 
 fn view(record: Record, status: Status, owner: u32) -> StateView {

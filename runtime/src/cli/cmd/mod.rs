@@ -79,16 +79,23 @@ fn id(low: &LowArgs) -> Result<Id, Failure> {
 }
 
 fn list(globals: &Globals, low: &LowArgs) -> Outcome {
-    let listed = container::list(globals)?;
-    for (id, error) in &listed.broken {
-        crate::log::Sink::stderr().write(format!("load container {id}: {error}\n").as_bytes());
-    }
     if low.flag("quiet") {
-        return output::print(&output::names(&listed.views));
+        let listed = container::names(globals)?;
+        name_broken(&listed.broken);
+        return output::print(&output::names(&listed.names));
     }
+    let listed = container::list(globals)?;
+    name_broken(&listed.broken);
     match low.text("format").map_or(Some("table"), OsStr::to_str) {
         Some("table") => output::print(&output::table(&listed.views)),
         Some("json") => output::print(&output::list_json(&listed.views)),
         _ => Err(Failure::new("invalid format option")),
+    }
+}
+
+/// The containers that cannot be listed do not keep the others from being so.
+fn name_broken(broken: &[(Id, container::Error)]) {
+    for (id, error) in broken {
+        crate::log::Sink::stderr().write(format!("load container {id}: {error}\n").as_bytes());
     }
 }

@@ -128,10 +128,10 @@ pub fn list_json(views: &[StateView]) -> String {
 }
 
 /// `list --quiet`.
-pub fn names(views: &[StateView]) -> String {
+pub fn names(names: &[String]) -> String {
     let mut out = String::new();
-    for view in views {
-        out.push_str(&view.id);
+    for name in names {
+        out.push_str(name);
         out.push('\n');
     }
     out
