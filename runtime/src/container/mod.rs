@@ -34,6 +34,6 @@ pub use pause::{pause, resume};
 pub use ps::{processes, ps};
 pub use start::start;
 pub use update::update;
-pub use view::{Listed, Names, list, names, state};
+pub use view::{Listed, list, names, state};
 
 pub use sync_model::lifecycle::Status;

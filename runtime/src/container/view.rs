@@ -7,19 +7,10 @@ use super::{Error, Globals, StateView, Status};
 use crate::state::{self, Dir, Id, Record};
 
 /// What `list` found.
-#[derive(Debug, Default)]
-pub struct Listed {
+#[derive(Debug)]
+pub struct Listed<T> {
     /// By name.
-    pub views: Vec<StateView>,
-    /// Containers that cannot be read, and why.
-    pub broken: Vec<(Id, Error)>,
-}
-
-/// What `list --quiet` found.
-#[derive(Debug, Default)]
-pub struct Names {
-    /// By name.
-    pub names: Vec<String>,
+    pub found: Vec<T>,
     /// Containers that cannot be read, and why.
     pub broken: Vec<(Id, Error)>,
 }
@@ -42,34 +33,32 @@ pub fn state(globals: &Globals, id: &Id) -> Result<StateView, Error> {
 ///
 /// # Errors
 /// A root that cannot be read.
-pub fn list(globals: &Globals) -> Result<Listed, Error> {
-    let (views, broken) = each(globals, |dir| {
+pub fn list(globals: &Globals) -> Result<Listed<StateView>, Error> {
+    each(globals, |dir| {
         let seen = Seen::look(dir)?;
         let status = lifecycle::status(&seen.evidence);
         let owner = dir.owner()?;
         Ok(seen.record.map(|record| view(record, status, owner)))
-    })?;
-    Ok(Listed { views, broken })
+    })
 }
 
 /// `list --quiet`: the containers' names, by name. No process and no cgroup is looked at.
 ///
 /// # Errors
 /// A root that cannot be read.
-pub fn names(globals: &Globals) -> Result<Names, Error> {
-    let (names, broken) = each(globals, |dir| match dir.read() {
+pub fn names(globals: &Globals) -> Result<Listed<String>, Error> {
+    each(globals, |dir| match dir.read() {
         Ok(record) => Ok(Some(record.id)),
         Err(state::Error::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
-    })?;
-    Ok(Names { names, broken })
+    })
 }
 
 /// What of each container, and of which it cannot be had. `None`: begun, or removed meanwhile.
 fn each<T>(
     globals: &Globals,
     one: impl Fn(&Dir) -> Result<Option<T>, Error>,
-) -> Result<(Vec<T>, Vec<(Id, Error)>), Error> {
+) -> Result<Listed<T>, Error> {
     let (mut found, mut broken) = (Vec::new(), Vec::new());
     for id in state::list(&globals.root)? {
         let dir = match Dir::open(&globals.root, &id) {
@@ -86,7 +75,7 @@ fn each<T>(
             Err(error) => broken.push((id, error)),
         }
     }
-    Ok((found, broken))
+    Ok(Listed { found, broken })
 }
 
 fn view(record: Record, status: Status, owner: u32) -> StateView {

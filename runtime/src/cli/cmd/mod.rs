@@ -82,13 +82,13 @@ fn list(globals: &Globals, low: &LowArgs) -> Outcome {
     if low.flag("quiet") {
         let listed = container::names(globals)?;
         name_broken(&listed.broken);
-        return output::print(&output::names(&listed.names));
+        return output::print(&output::names(&listed.found));
     }
     let listed = container::list(globals)?;
     name_broken(&listed.broken);
     match low.text("format").map_or(Some("table"), OsStr::to_str) {
-        Some("table") => output::print(&output::table(&listed.views)),
-        Some("json") => output::print(&output::list_json(&listed.views)),
+        Some("table") => output::print(&output::table(&listed.found)),
+        Some("json") => output::print(&output::list_json(&listed.found)),
         _ => Err(Failure::new("invalid format option")),
     }
 }
