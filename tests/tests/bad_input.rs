@@ -268,7 +268,9 @@ fn impossible_ids() {
         }
         assert_eq!(c.state_entries(), [""; 0], "{id:?}");
         for command in ["state", "start", "delete", "kill"] {
-            c.runtime.run(&[command, id]).exits(1);
+            let out = c.runtime.run(&[command, id]).exits(1);
+            let empty = "container id cannot be empty";
+            assert_eq!(out.stderr.contains(empty), id.is_empty(), "{out}");
         }
     }
     c.nothing_left();

@@ -8,6 +8,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What can go wrong with a state directory. Where engines match on runc's words, they are runc's words.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No name.
+    #[error("container id cannot be empty")]
+    EmptyId,
     /// The name breaks the rules of [`super::Id`].
     #[error("invalid container ID format")]
     InvalidId,

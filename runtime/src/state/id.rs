@@ -17,12 +17,10 @@ impl Id {
     /// Parses a name.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'.' | b'-');
-        if text.is_empty()
-            || text.len() > MAX
-            || text == "."
-            || text == ".."
-            || !text.bytes().all(legal)
-        {
+        if text.is_empty() {
+            return Err(Error::EmptyId);
+        }
+        if text.len() > MAX || text == "." || text == ".." || !text.bytes().all(legal) {
             return Err(Error::InvalidId);
         }
         Ok(Self(text.to_owned()))

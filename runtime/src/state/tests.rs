@@ -79,8 +79,8 @@ fn ids() {
         assert_eq!(id(good).as_str(), good);
     }
     let longer = "x".repeat(1025);
+    assert!(matches!(Id::parse(""), Err(Error::EmptyId)));
     for bad in [
-        "",
         ".",
         "..",
         "a/b",
