@@ -210,6 +210,28 @@ impl Container {
         });
     }
 
+    /// Reaps what has ended and was left to this process: the first process of a pid namespace is not dead before all in it are
+    /// reaped.
+    pub fn reap_orphans(&self) {
+        for pid in host::dead_of_cgroup(&self.id) {
+            let _ = host::reap(pid);
+        }
+    }
+
+    /// `delete --force`, while what it ends is reaped.
+    pub fn delete_by_force(&self) -> Output {
+        let args = ["delete", "--force", &self.id];
+        let (mut command, out, err) = self.runtime.command(&args);
+        let child = command.spawn().expect("spawn");
+        let end = std::time::Instant::now() + host::hang();
+        while !host::poll_exit(child.id(), std::time::Duration::from_millis(1))
+            && std::time::Instant::now() < end
+        {
+            self.reap_orphans();
+        }
+        self.runtime.wait(child, &args, out, err)
+    }
+
     /// Is there anything in the state directory?
     pub fn state_entries(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.runtime.root()) else {

@@ -277,8 +277,21 @@ pub fn pids_of_cgroup(name: &str) -> Vec<u32> {
         .flatten()
         .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|&n| {
-        alive(n)
-            && std::fs::read_to_string(format!("/proc/{n}/cgroup")).is_ok_and(|t| t.contains(name))
+        std::fs::read_to_string(format!("/proc/{n}/cgroup")).is_ok_and(|t| t.contains(name))
+            && alive(n)
+    })
+    .collect()
+}
+
+/// Every zombie that has `name` in one of its cgroup paths.
+pub fn dead_of_cgroup(name: &str) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc");
+    let pids = entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|&n| {
+        std::fs::read_to_string(format!("/proc/{n}/cgroup")).is_ok_and(|t| t.contains(name))
+            && !alive(n)
     })
     .collect()
 }

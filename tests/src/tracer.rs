@@ -216,6 +216,7 @@ impl Tracer<'_> {
         if process == next {
             self.trace.pids.push(tgid.cast_unsigned());
             self.alive.lock().expect("no panic").push(tgid);
+            self.recorder.born(process);
         }
         self.threads.insert(
             tid,

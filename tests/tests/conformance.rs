@@ -15,11 +15,11 @@ use serde_json::json;
 use sync_model::Kind;
 
 /// A container with a filter and hooks: all of the handshake that needs no partner outside.
-fn container() -> Container {
+fn container(script: &str) -> Container {
     let c = Container::unsaved();
     let hook = json!([{"path": "/bin/true"}]);
     c.with_config(|g| {
-        g.sh("exec true")
+        g.sh(script)
             .set("/hooks", json!({"createRuntime": hook}))
             .set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW"}));
     })
@@ -32,9 +32,15 @@ fn traced(c: &Container, command: &str, fault: Option<(&Call, Action)>) -> (Trac
         c.create().ok();
         init = (command == "start" || command == "delete").then(|| c.pid());
     }
+    if command.starts_with("exec") {
+        c.start().ok();
+    }
     let path = c.bundle.path().to_str().unwrap();
+    let pid_file = format!("{path}/exec.pid");
     let args = match command {
         "run" | "create" => vec![command, "--bundle", path, &c.id],
+        "exec" => vec![command, &c.id, "true"],
+        "exec-detach" => vec!["exec", "--detach", "--pid-file", &pid_file, &c.id, "true"],
         _ => vec![command, &c.id],
     };
     let (started, out, err) = c.runtime.command(&args);
@@ -54,7 +60,7 @@ fn traced(c: &Container, command: &str, fault: Option<(&Call, Action)>) -> (Trac
         record: true,
     });
     let said = std::fs::read_to_string(err).unwrap();
-    c.call(&["delete", "--force"]).ok();
+    c.delete_by_force().ok();
     for pid in &trace.pids {
         let _ = reap(*pid);
     }
@@ -84,11 +90,17 @@ macro_rules! need {
 
 /// The records of unbroken commands, each message in a piece of its own.
 fn records() -> Vec<(&'static str, Record)> {
-    let c = container();
-    let commands = ["run", "create", "start", "delete"].into_iter();
+    let c = container("exec true");
+    let running = container("exec sleep 1000");
+    let commands = ["run", "create", "start", "delete", "exec", "exec-detach"].into_iter();
     commands
         .map(|command| {
-            let (trace, said) = traced(&c, command, None);
+            let c = if command.starts_with("exec") {
+                &running
+            } else {
+                &c
+            };
+            let (trace, said) = traced(c, command, None);
             assert_eq!(trace.code, 0, "{command}: {said}");
             let found = judge(command, &trace.record);
             assert!(found.is_empty(), "{command}: {found:?}\n{}", trace.record);
@@ -113,6 +125,8 @@ fn a_record_has_both_ends_of_every_conversation() {
             // Bootstrap, Config, Resume, Run, Start; Hooks, Ready, AtGate, Starting
             "run" => (5, 4),
             "create" => (4, 3),
+            // Bootstrap, Config, Run; Ready, Starting
+            "exec" | "exec-detach" => (3, 2),
             _ => (1, 1),
         };
         assert_eq!((sent, received), expected, "{command}\n{record}");
@@ -121,7 +135,7 @@ fn a_record_has_both_ends_of_every_conversation() {
             .acts
             .iter()
             .filter(|(_, _, act)| *act == Act::BecameProgram);
-        let expected = usize::from(matches!(command, "run" | "start"));
+        let expected = usize::from(!matches!(command, "create" | "delete"));
         assert_eq!(programs.count(), expected, "{command}\n{record}");
     }
 }
@@ -167,7 +181,7 @@ fn a_falsified_record_is_refused() {
         for (at, (_, _, act)) in record.acts.iter().enumerate() {
             let matters = match act {
                 Act::BecameProgram => true,
-                Act::Renamed => matches!(command, "run" | "create"),
+                Act::Renamed => matches!(command, "run" | "create" | "exec-detach"),
                 _ => false,
             };
             let is_init = |it: &&_| matches!(it, Origin::Inherited | Origin::Accepted);
@@ -243,17 +257,25 @@ fn a_record_falsified_in_several_places_is_refused() {
 #[test]
 fn a_killed_process_may_stop_anywhere() {
     need!("a_killed_process_may_stop_anywhere");
-    let c = container();
-    for process in [0, 1] {
+    let c = container("exec true");
+    let running = container("exec sleep 1000");
+    for (command, process, name, nth) in [
+        ("run", 0, "poll", 2),
+        ("run", 1, "mount", 2),
+        ("exec", 0, "poll", 2),
+        ("exec", 1, "setns", 1),
+        ("exec", 2, "setsid", 1),
+    ] {
+        let c = if command == "run" { &c } else { &running };
         let call = Call {
             process,
-            name: if process == 0 { "poll" } else { "mount" }.to_owned(),
-            nth: 2,
+            name: name.to_owned(),
+            nth,
         };
-        let (trace, said) = traced(&c, "run", Some((&call, Action::Kill)));
+        let (trace, said) = traced(c, command, Some((&call, Action::Kill)));
         assert!(trace.fired, "{call:?}: {:?}", trace.calls);
         let judgement = |broken| Judgement {
-            command: "run",
+            command,
             code: trace.code,
             stderr: &said,
             broken,

@@ -2,6 +2,7 @@
 //! what the processes did is held against where their machines were.
 
 use sync_model::creator::CreatorState;
+use sync_model::exec::{ExecCreatorState, ExecInitState};
 use sync_model::frame::FRAME_VERSION;
 use sync_model::gate::{DeleterState, GateState, StarterState};
 use sync_model::init::InitState;
@@ -13,7 +14,7 @@ use super::{Act, Channel, Clock, Origin, Passed, Record, Spoken, Walk, walk};
 /// What is known of a command besides its record.
 #[derive(Debug, Clone, Copy)]
 pub struct Judgement<'a> {
-    /// `run`, `create`, `start`, `delete`, ...
+    /// `run`, `create`, `start`, `delete`, `exec`, `exec-detach` (with a pid file), ...
     pub command: &'a str,
     /// Its exit code.
     pub code: i32,
@@ -122,16 +123,33 @@ impl Judge<'_> {
         let Some(wire) = wires.first().filter(|wire| wire.process == COMMAND) else {
             return;
         };
-        let Some(creator) = self.replay::<CreatorState>(wire) else {
+        let creator = match self.is_exec() {
+            true => self.replay::<ExecCreatorState>(wire),
+            false => self.replay::<CreatorState>(wire),
+        };
+        let Some(creator) = creator else {
             return;
         };
         // S2: twice, when it is begun and when init is known. An init that was quicker to fail is not spoken to at all.
-        if let Some((said, _)) = creator.spoken.sent.first() {
+        // Exec's pid file is there before its process may go on.
+        let (last, needed, what) = match self.judgement.command {
+            "exec" => (None, 0, ""),
+            "exec-detach" => {
+                let mut sent = creator.spoken.sent.iter();
+                let run = sent.find(|(_, it)| it.kind() == Kind::Run);
+                (run, 1, "exec: it says Run before its pid file is there")
+            }
+            _ => {
+                let what = "creator: it speaks to init before its record is durable (S2)";
+                (creator.spoken.sent.first(), 2, what)
+            }
+        };
+        if let Some((said, _)) = last {
             let durable = (self.record.acts.iter())
                 .filter(|(clock, by, act)| *by == COMMAND && *act == Act::Renamed && clock < said)
                 .count();
-            if durable < 2 {
-                self.deviates("creator: it speaks to init before its record is durable (S2)");
+            if durable < needed {
+                self.deviates(what);
             }
         }
         self.reports("creator", &creator.walk);
@@ -141,7 +159,9 @@ impl Judge<'_> {
             ("create", 0) if creator.walk.outcome != Some(Outcome::Created) => {
                 self.deviates(format!("creator: exit code 0 at {}", place(&creator.walk)))
             }
-            ("run", 0) if !creator.walk.is_at("AwaitExec") || executed.is_none() => {
+            ("run" | "exec" | "exec-detach", 0)
+                if !creator.walk.is_at("AwaitExec") || executed.is_none() =>
+            {
                 self.deviates(format!("creator: exit code 0 at {}", place(&creator.walk)));
             }
             _ => {}
@@ -166,6 +186,10 @@ impl Judge<'_> {
         }
     }
 
+    fn is_exec(&self) -> bool {
+        self.judgement.command.starts_with("exec")
+    }
+
     /// S6: what init says is what the command says.
     fn reports(&mut self, role: &str, walk: &Walk) {
         let Some(Outcome::Failed(error)) = &walk.outcome else {
@@ -182,9 +206,10 @@ impl Judge<'_> {
     }
 
     fn init_process(&self) -> Option<usize> {
-        let mut acts = self.record.acts.iter();
-        acts.find(|(_, _, act)| *act == Act::BecameInit)
+        let acts = self.record.acts.iter();
+        acts.filter(|(_, _, act)| *act == Act::BecameInit)
             .map(|(_, process, _)| *process)
+            .next_back()
     }
 
     fn programs(&self) -> impl Iterator<Item = usize> + use<'_> {
@@ -195,11 +220,11 @@ impl Judge<'_> {
 
     fn init(&mut self) {
         let record = self.record;
-        let wire = record
-            .channels
-            .iter()
-            .find(|it| it.origin == Origin::Inherited);
-        let Some(init) = wire.and_then(|wire| self.replay::<InitState>(wire)) else {
+        let init = inits_wire(record).and_then(|wire| match self.is_exec() {
+            true => self.replay::<ExecInitState>(wire),
+            false => self.replay::<InitState>(wire),
+        });
+        let Some(init) = init else {
             return;
         };
         let (process, walk) = (init.process, &init.walk);
@@ -324,12 +349,7 @@ impl Judge<'_> {
     /// What one end has read the other has written.
     fn pairs(&mut self) {
         let record = self.record;
-        let wires = ends(record, Origin::Pair).zip(
-            record
-                .channels
-                .iter()
-                .filter(|it| it.origin == Origin::Inherited),
-        );
+        let wires = ends(record, Origin::Pair).zip(inits_wire(record));
         let gates = ends(record, Origin::Connected).zip(ends(record, Origin::Accepted));
         for (one, other) in wires.chain(gates) {
             for (writer, reader) in [(one, other), (other, one)] {
@@ -367,6 +387,12 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Init's end of the wire. Exec's process may have handed it on: it is the last one's.
+fn inits_wire(record: &Record) -> Option<&Channel> {
+    let mut channels = record.channels.iter().rev();
+    channels.find(|it| it.origin == Origin::Inherited)
 }
 
 /// The ends of this origin on which the handshake is spoken: other connections have other bytes, or none.

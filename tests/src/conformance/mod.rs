@@ -40,6 +40,8 @@ pub enum Passed {
     Received(Vec<u8>),
     /// The end was read: no bytes, or a reset.
     Ended,
+    /// Before the handshake: which process of `exec` it is with (see `runtime::process::birth`).
+    Certificate(Vec<u8>),
     /// Nobody reads what was to be written.
     Unheard,
     /// This end was closed here.
@@ -60,7 +62,7 @@ pub struct Channel {
 /// What a process did besides speaking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// Executed itself as init.
+    /// Executed itself as init, or went on in the place of exec's process that did.
     BecameInit,
     /// Executed the container's program.
     BecameProgram,
@@ -103,7 +105,9 @@ impl std::fmt::Display for Record {
             writeln!(f, "{:?} of process {}", channel.origin, channel.process)?;
             for (clock, passed) in &channel.log {
                 let bytes = match passed {
-                    Passed::Sent(bytes) | Passed::Received(bytes) => bytes.as_slice(),
+                    Passed::Sent(bytes) | Passed::Received(bytes) | Passed::Certificate(bytes) => {
+                        bytes.as_slice()
+                    }
                     _ => &[],
                 };
                 let word = format!("{passed:?}");

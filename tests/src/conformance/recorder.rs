@@ -5,13 +5,16 @@ use std::io::IoSliceMut;
 
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
+use sync_model::frame::FRAME_VERSION;
 
 use super::{Act, Channel, Clock, Origin, Passed, Record};
 
 /// Init's end of the wire, as the creator hands it over.
 const INIT_WIRE: i32 = 3;
-/// `argv` of init in /proc/PID/cmdline.
+/// `argv` of init in /proc/PID/cmdline; that of exec's process begins so.
 const INIT_ARGS: &[u8] = b"runc-rs\0init\0";
+/// How many bytes the first words of exec's process are.
+const CERTIFICATE: usize = 12;
 /// Longest piece of memory that is read: the longest frame, and some.
 const LONGEST: usize = 17 << 20;
 
@@ -47,6 +50,8 @@ impl From<&libc::user_regs_struct> for Returned {
 #[derive(Debug, Default)]
 pub struct Recorder {
     ends: HashMap<(usize, i32), usize>,
+    /// Exec's process that has executed, as long as no other goes on in its place.
+    entering: Option<usize>,
     clock: Clock,
     record: Record,
 }
@@ -65,9 +70,22 @@ impl Recorder {
             return self.act(process, Act::BecameProgram);
         }
         let args = std::fs::read(format!("/proc/{tid}/cmdline")).unwrap_or_default();
-        if args == INIT_ARGS {
+        let words = args.split(|byte| *byte == 0).count();
+        let enters = args.starts_with(INIT_ARGS) && words == 5;
+        if args == INIT_ARGS || enters {
             self.act(process, Act::BecameInit);
             self.begin(process, INIT_WIRE, Origin::Inherited);
+            self.entering = enters.then_some(process);
+        }
+    }
+
+    /// A process was born. Of exec's process it is the one that goes on in the pid namespace, with the same descriptors.
+    pub fn born(&mut self, process: usize) {
+        if let Some(before) = self.entering.take() {
+            self.act(process, Act::BecameInit);
+            if self.ends.contains_key(&(before, INIT_WIRE)) {
+                self.begin(process, INIT_WIRE, Origin::Inherited);
+            }
         }
     }
 
@@ -151,7 +169,9 @@ impl Recorder {
                 let Some(bytes) = memory(tid, &places) else {
                     return;
                 };
+                let begins = self.record.channels[channel].log.is_empty();
                 match sent {
+                    _ if begins && is_certificate(&bytes) => Passed::Certificate(bytes),
                     true => Passed::Sent(bytes),
                     false => Passed::Received(bytes),
                 }
@@ -203,6 +223,11 @@ impl Recorder {
         self.clock += 1;
         self.record.acts.push((self.clock, process, act));
     }
+}
+
+/// It has a number in front where a frame has its version.
+fn is_certificate(bytes: &[u8]) -> bool {
+    bytes.len() == CERTIFICATE && bytes[0] != FRAME_VERSION
 }
 
 /// The bytes of another process at these places; `None` if they are not all there.

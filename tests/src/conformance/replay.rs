@@ -58,6 +58,7 @@ impl Spoken {
                     }
                 }
                 Passed::Ended => spoken.ended = true,
+                Passed::Certificate(_) => {}
                 Passed::Unheard => spoken.unheard = true,
                 Passed::Closed => spoken.closed = Some(*clock),
             }
