@@ -272,6 +272,22 @@ fn init_fails_closed() {
     assert!(hit * slow() > 60, "{hit}");
 }
 
+/// Only a user namespace that denies setgroups(2) may be why a program runs without its groups.
+#[test]
+fn refused_groups_are_an_error() {
+    need!("refused_groups_are_an_error");
+    let c = Container::new(|g| {
+        g.sh("echo ran")
+            .set("/process/user/additionalGids", json!([5, 7]));
+    });
+    let calls = calls(&c, "run", INIT);
+    let call = calls.iter().find(|call| call.name == "setgroups").unwrap();
+    let (trace, out) = traced(&c, "run", Some((call, Action::Errno(libc::EPERM))));
+    let out = out.exits(1).says("setgroups: operation not permitted");
+    assert!(trace.fired && !out.stdout.contains("ran"), "{out}");
+    gone(&c, &trace);
+}
+
 /// Init opens devices while it mounts. Between the rule that denies all and those that allow some it may not exist yet.
 #[test]
 fn device_rules_are_complete_before_init() {

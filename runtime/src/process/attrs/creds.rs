@@ -4,7 +4,7 @@ use std::io::{stderr, stdin, stdout};
 
 use nix::errno::Errno;
 
-use super::Error;
+use super::{Error, kernel};
 use crate::plan::ProcessPlan;
 use crate::sys::status::Status;
 use crate::sys::{caps, creds, tty};
@@ -48,7 +48,9 @@ pub fn switch(
     let mut warning = None;
     if may_setgroups && !has_groups {
         match creds::setgroups(&plan.additional_gids) {
-            Err(error) if error.errno == Errno::EPERM && may_by_itself() => {
+            Err(error)
+                if error.errno == Errno::EPERM && may_by_itself() && kernel::denies_setgroups() =>
+            {
                 warning = without(plan);
             }
             done => done.map_err(Error::User)?,
@@ -60,7 +62,7 @@ pub fn switch(
     ids(plan, status).map(|()| warning)
 }
 
-/// With CAP_SETGID only the user namespace can forbid setgroups(2). Asked without /proc, which is the container's by now.
+/// Has it CAP_SETGID?
 fn may_by_itself() -> bool {
     const SETGID: u64 = 1 << 6;
     caps::capget().is_ok_and(|has| has.effective & SETGID != 0)

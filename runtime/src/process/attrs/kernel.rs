@@ -107,17 +107,8 @@ pub(super) fn set_names(hostname: Option<&str>, domainname: Option<&str>) -> Res
 /// The inode of a procfs's root.
 const PROC_ROOT_INO: u64 = 1;
 
-/// Writes the plan's sysctls through the container's /proc, in the container's namespaces, before /proc/sys becomes read-only.
-///
-/// That mount is the config's and may be anything: it must be the root of a procfs, and no file below is reached over a link
-/// or another mount (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
-///
-/// # Errors
-/// "open /proc/sys/...", "write /proc/sys/...", as runc words them.
-pub fn sysctl(entries: &[(String, String)]) -> Result<(), Error> {
-    if entries.is_empty() {
-        return Ok(());
-    }
+/// The container's /proc. That mount is the config's and may be anything: it must be the root of a procfs.
+fn containers_proc() -> sys::Result<OwnedFd> {
     let failed = |call, errno| sys::Error::new(call, "/proc", errno);
     let proc = open(
         "/proc",
@@ -129,17 +120,44 @@ pub fn sysctl(entries: &[(String, String)]) -> Result<(), Error> {
     let stat = fstat(&proc).map_err(|errno| failed("fstat", errno))?;
     if fs.filesystem_type() != PROC_SUPER_MAGIC || stat.st_ino != PROC_ROOT_INO {
         let object = "/proc (not a procfs, as sysctl needs)";
-        return Err(sys::Error::new("open", object, Errno::ENODEV).into());
+        return Err(sys::Error::new("open", object, Errno::ENODEV));
     }
-    let beneath = |dir: &OwnedFd, path: &str, flags| {
-        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(
-            ResolveFlag::RESOLVE_BENEATH
-                | ResolveFlag::RESOLVE_NO_XDEV
-                | ResolveFlag::RESOLVE_NO_MAGICLINKS
-                | ResolveFlag::RESOLVE_NO_SYMLINKS,
-        );
-        openat2(dir, path, how)
-    };
+    Ok(proc)
+}
+
+/// Over no link and no other mount.
+fn beneath(dir: &OwnedFd, path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(
+        ResolveFlag::RESOLVE_BENEATH
+            | ResolveFlag::RESOLVE_NO_XDEV
+            | ResolveFlag::RESOLVE_NO_MAGICLINKS
+            | ResolveFlag::RESOLVE_NO_SYMLINKS,
+    );
+    openat2(dir, path, how)
+}
+
+/// Does this user namespace deny setgroups(2)? Asked of the container's procfs; one that does not answer has not said so.
+pub fn denies_setgroups() -> bool {
+    let path = format!("{}/setgroups", std::process::id());
+    let mut word = [0; 4];
+    containers_proc()
+        .ok()
+        .and_then(|proc| beneath(&proc, &path, OFlag::O_RDONLY).ok())
+        .and_then(|file| nix::unistd::read(&file, &mut word).ok())
+        .is_some_and(|_| word == *b"deny")
+}
+
+/// Writes the plan's sysctls through the container's /proc, in the container's namespaces, before /proc/sys becomes read-only.
+///
+/// No file below is reached over a link or another mount (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+///
+/// # Errors
+/// "open /proc/sys/...", "write /proc/sys/...", as runc words them.
+pub fn sysctl(entries: &[(String, String)]) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let proc = containers_proc()?;
     let sys = beneath(&proc, "sys", OFlag::O_PATH | OFlag::O_DIRECTORY)
         .map_err(|errno| sys::Error::new("open", "/proc/sys", errno))?;
     for (path, value) in entries {
