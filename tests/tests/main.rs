@@ -48,6 +48,7 @@ mod process;
 mod ps;
 mod races;
 mod races_commands;
+mod races_pause;
 mod rootless;
 mod rootless_cgroups;
 mod rootless_maps;

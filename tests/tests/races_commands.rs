@@ -3,7 +3,7 @@
 use integration::{Container, Output, is_ours, need_root, skip, wait_until};
 
 /// Each of `lines` at once; "ID" is the container's.
-fn at_once(c: &Container, lines: &[&str]) -> Vec<Output> {
+pub fn at_once(c: &Container, lines: &[&str]) -> Vec<Output> {
     let running: Vec<_> = lines
         .iter()
         .map(|line| {
@@ -20,7 +20,12 @@ fn at_once(c: &Container, lines: &[&str]) -> Vec<Output> {
 }
 
 /// Every error is one of these: somebody else was faster.
-fn harmless(out: &Output) {
+pub fn harmless(out: &Output) {
+    assert!(is_harmless(out), "{out}");
+}
+
+/// As [`harmless`].
+pub fn is_harmless(out: &Output) -> bool {
     const WORDS: [&str; 12] = [
         "container not running",
         "container not paused",
@@ -35,10 +40,7 @@ fn harmless(out: &Output) {
         "memory.oom_control: no such",
         "no such device",
     ];
-    assert!(
-        out.code == 0 || WORDS.iter().any(|words| out.stderr.contains(words)),
-        "{out}"
-    );
+    out.code == 0 || WORDS.iter().any(|words| out.stderr.contains(words))
 }
 
 const LOOKS: [&str; 5] = [

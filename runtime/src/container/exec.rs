@@ -290,10 +290,13 @@ impl Entering<'_> {
                     return Err(self.real_cause(error));
                 }
                 tracing::debug!("adding the process to init's cgroup instead: {error}");
-                let mut entrance = Entrance::open(&groups)?;
-                let started =
-                    process::start(&mut gifts, &mut entrance).map_err(Error::sys(what))?;
-                (started, entrance)
+                let again = Entrance::open(&groups).map_err(Error::from);
+                again
+                    .and_then(|mut entrance| {
+                        let started = process::start(&mut gifts, &mut entrance);
+                        Ok((started.map_err(Error::sys(what))?, entrance))
+                    })
+                    .map_err(|error| self.real_cause(error))?
             }
         };
         // The process's copies are enough: whoever waits for the end of one must not wait for this command.

@@ -69,6 +69,8 @@ pub fn start(globals: &Globals, id: &Id, notify: Option<&OsStr>) -> Result<(), E
                 return Ok(());
             }
             Outcome::Failed(error) => return Err(Error::Start(error)),
+            // It was not on its way to the program: it was deleted, or killed at its gate.
+            Outcome::PeerDied { .. } if !request.is_accepted() => {}
             Outcome::PeerDied { death, .. } => {
                 return Err(creator::Error::died_at_exec(death).into());
             }
