@@ -224,7 +224,7 @@ impl Container {
         let (mut command, out, err) = self.runtime.command(&args);
         let child = command.spawn().expect("spawn");
         let end = std::time::Instant::now() + host::hang();
-        while !host::poll_exit(child.id(), std::time::Duration::from_millis(1))
+        while !host::poll_exit(child.id(), std::time::Duration::from_millis(5))
             && std::time::Instant::now() < end
         {
             self.reap_orphans();

@@ -1,66 +1,21 @@
 //! `exec` that fails: each cause by its name, and never a process left or a command that waits.
 
-use std::fs::File;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use integration::tracer::{Action, Call, Task, Trace, trace};
 use integration::{
-    Agent, Container, alive, is_ours, need_root, pids_of_cgroup, receive, skip, this_test,
-    wait_until,
+    Agent, Container, is_ours, need_root, pids_of_cgroup, receive, skip, this_test, wait_until,
 };
 use serde_json::json;
 
 use crate::exec::{exec, running, sh};
 use crate::seccomp::on;
 
-/// `exec` of a program with one call broken.
-fn broken(c: &Container, program: &[&str], fault: Option<(&Call, Action)>) -> Trace {
-    let mut command = Command::new(c.runtime.binary());
-    command
-        .arg("--root")
-        .arg(c.runtime.root())
-        .args(["exec", &c.id])
-        .args(program);
-    let file = |name: &str| {
-        let path = c.bundle.path().join(name);
-        File::options()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(path)
-            .unwrap()
-    };
-    let stdio = [file("in").into(), file("out").into(), file("err").into()];
-    trace(Task {
-        command: &command,
-        stdio,
-        program: "bin/busybox",
-        others: "no other program",
-        also: None,
-        fault,
-        record: false,
-    })
-}
-
 /// Nobody is in the container but its init.
 #[track_caller]
 fn alone(c: &Container) {
     let alone = wait_until(|| pids_of_cgroup(&c.id).len() <= 1);
     assert!(alone, "{:?}", pids_of_cgroup(&c.id));
-    reap_orphans(c);
-}
-
-/// Reaps what a killed `exec` has left to the tests: the init of a pid namespace is not dead before all in it are reaped.
-fn reap_orphans(c: &Container) {
-    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    for pid in pids.filter(|pid| !alive(*pid)) {
-        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        if groups.contains(&c.id) {
-            let _ = integration::reap(pid);
-        }
-    }
+    c.reap_orphans();
 }
 
 /// The words by which Docker tells 126 from 127.
@@ -330,81 +285,6 @@ fn against_delete() {
             }
         }
         c.nothing_left();
-    }
-}
-
-/// SIGKILL at each call of `exec`, and of its processes: no process is left before the program, nobody waits, and the container
-/// goes on.
-#[test]
-fn killed_at_each_call() {
-    need_root!();
-    if !is_ours() {
-        return skip(
-            &this_test(),
-            "a sample of ours; runc makes thousands of calls",
-        );
-    }
-    let c = running();
-    let step: usize = std::env::var("MATRIX_STEP")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(integration::slow().try_into().unwrap());
-    let once = |fault| broken(&c, &["true"], fault);
-    let whole = once(None);
-    assert_eq!(
-        (whole.code, whole.executions, &whole.hung),
-        (0, 1, &None),
-        "{whole:?}"
-    );
-    let mut cases = 0;
-    for call in whole.calls.iter().step_by(step) {
-        let seen = once(Some((call, Action::Kill)));
-        cases += 1;
-        assert!(seen.hung.is_none(), "hang: {call:?} {:?}", seen.hung);
-        // What waits for signals may find them there, and make a call less.
-        if call.process == 0 && seen.fired {
-            assert_eq!(seen.code, 137, "{call:?}");
-        } else if seen.executions == 0 && seen.fired {
-            assert_ne!(seen.code, 0, "{call:?}");
-        }
-        alone(&c);
-    }
-    assert!(cases * step > 40, "{cases}");
-    exec(&c, &[], &["true"]).ok();
-    assert!(alive(c.pid()));
-}
-
-/// An errno in place of each call: an error or a success, never a hang or a process that is left.
-#[test]
-fn refused_at_each_call() {
-    need_root!();
-    if !is_ours() {
-        return skip(
-            &this_test(),
-            "a sample of ours; runc makes thousands of calls",
-        );
-    }
-    let c = running();
-    let look = "grep -q ^CapEff.*20000420 /proc/self/status";
-    let once = |fault| broken(&c, &["sh", "-c", look], fault);
-    let whole = once(None);
-    assert_eq!((whole.code, &whole.hung), (0, &None));
-    let step = integration::slow().try_into().unwrap();
-    for (n, call) in whole.calls.iter().enumerate().step_by(step) {
-        let errno = [12, 1, 5, 24][n % 4];
-        let seen = once(Some((call, Action::Errno(errno))));
-        assert!(
-            seen.hung.is_none(),
-            "hang: {call:?} {errno} {:?}",
-            seen.hung
-        );
-        // Fail closed: a program that was executed has what it asked for, or says so by its status.
-        assert!(
-            seen.code == 0 || seen.code == 255 || seen.executions == 0,
-            "{call:?} {errno}: {}",
-            seen.code
-        );
-        alone(&c);
     }
 }
 

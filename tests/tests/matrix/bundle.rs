@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::userns::{BASE, maps, own};
 
 /// Prints START, and WHOLE or what of its isolation is MISSING.
-const PAYLOAD: &str = include_str!("payload.sh");
+pub const PAYLOAD: &str = include_str!("payload.sh");
 
 /// End of the path of the container's program, and of nothing else that runs.
 pub const PROGRAM: &str = "busybox-program";
@@ -126,7 +126,7 @@ fn everyday(g: &mut Config, source: &Path) {
 }
 
 /// Can limits of this kind be set here?
-fn has_controller(name: &str) -> bool {
+pub fn has_controller(name: &str) -> bool {
     cgroup_mounts().iter().any(|(controllers, mount)| {
         let own = |text: &str, by| text.split(by).any(|it| it == name);
         match controllers.is_empty() {

@@ -9,6 +9,7 @@ use integration::tracer::{Action, Call, Task, Trace, limit, trace};
 use integration::{Container, alive, cgroups_named, is_ours, mounts_below, pids_of_cgroup, reap};
 
 use super::bundle::{HOOK, HOOKS, PROGRAM, Variation, bundle, clear_log, log};
+use super::running::{self, Before, RUNNING, Unbroken};
 
 /// How long what is on its way may take to get there.
 fn patience() -> Duration {
@@ -28,11 +29,12 @@ pub enum Verdict {
     ORPHAN,
     STUCK,
     LEAK,
+    HARM,
     DEVIATION,
 }
 
 /// All of them, in the order of the columns.
-pub const VERDICTS: [Verdict; 10] = [
+pub const VERDICTS: [Verdict; 11] = [
     Verdict::HANG,
     Verdict::MUTE,
     Verdict::LIE,
@@ -42,14 +44,16 @@ pub const VERDICTS: [Verdict; 10] = [
     Verdict::ORPHAN,
     Verdict::STUCK,
     Verdict::LEAK,
+    Verdict::HARM,
     Verdict::DEVIATION,
 ];
 
 /// A command and the container on which it is tried.
 pub struct Row {
-    command: &'static str,
+    pub command: &'static str,
     mapped: bool,
-    c: Container,
+    pub c: Container,
+    unbroken: std::cell::OnceCell<Unbroken>,
 }
 
 /// What was seen of one case.
@@ -60,7 +64,7 @@ pub struct Seen {
     pub stderr: String,
 }
 
-type Fault<'a> = Option<(&'a Call, Action)>;
+pub type Fault<'a> = Option<(&'a Call, Action)>;
 
 impl Row {
     pub fn new(command: &'static str, variation: Variation) -> Self {
@@ -68,18 +72,37 @@ impl Row {
             "run" => String::new(),
             _ => format!("\nexec /bin/{PROGRAM} sleep 1000"),
         };
+        let mut c = bundle(variation, &after);
+        if RUNNING.contains(&command) {
+            c = c.with_config(|g| running::config(g, command));
+        }
         Self {
             command,
             mapped: variation == Variation::Mapped,
-            c: bundle(variation, &after),
+            c,
+            unbroken: std::cell::OnceCell::new(),
         }
+    }
+
+    /// What the command makes of a container when nothing is broken.
+    pub fn unbroken(&self) -> &Unbroken {
+        self.unbroken
+            .get_or_init(|| running::unbroken(self.command, &self.c))
     }
 
     /// One case, from nothing to nothing.
     pub fn case(&self, fault: Fault<'_>) -> Seen {
         clear_log(&self.c);
-        let init = self.prepare();
-        let (trace, out, stderr) = self.trace(init, fault);
+        let is_running = RUNNING.contains(&self.command);
+        let (mut init, mut before) = (None, Before::default());
+        if is_running {
+            self.unbroken();
+            clear_log(&self.c);
+            before = running::prepare(self.command, &self.c);
+        } else {
+            init = self.prepare();
+        }
+        let (trace, out, stderr) = self.trace(init, &before, fault);
         let said = std::fs::read_to_string(&out).unwrap_or_default();
         let mut after = After {
             row: self,
@@ -88,9 +111,13 @@ impl Row {
             out,
             stderr: &stderr,
             said,
+            before,
             verdicts: Vec::new(),
         };
-        after.look();
+        match is_running {
+            true => after.look_at_the_running(),
+            false => after.look(),
+        }
         let verdicts = after.verdicts;
         self.c.collect();
         self.c.runtime.forget_files();
@@ -119,13 +146,24 @@ impl Row {
         Some(pid.unwrap().trim().parse().unwrap())
     }
 
-    fn trace(&self, init: Option<u32>, fault: Fault<'_>) -> (Trace, std::path::PathBuf, String) {
+    fn trace(
+        &self,
+        init: Option<u32>,
+        before: &Before,
+        fault: Fault<'_>,
+    ) -> (Trace, std::path::PathBuf, String) {
         let c = &self.c;
         let path = c.bundle.path().to_str().unwrap();
+        let is_running = RUNNING.contains(&self.command);
+        let words;
         let args = match self.command {
             "run" | "create" => vec![self.command, "--bundle", path, &c.id],
             "kill" => vec!["kill", &c.id, "KILL"],
             "delete-force" => vec!["delete", "--force", &c.id],
+            command if is_running => {
+                words = running::args(command, c, before);
+                words.iter().map(String::as_str).collect()
+            }
             other => vec![other, &c.id],
         };
         let (command, out, err) = c.runtime.command(&args);
@@ -136,7 +174,7 @@ impl Row {
             command: &command,
             stdio: [input.into(), append(&out), append(&err)],
             program: PROGRAM,
-            others: HOOK,
+            others: if is_running { "ps" } else { HOOK },
             also: init,
             fault,
             record: is_ours(),
@@ -145,6 +183,7 @@ impl Row {
         // What `start` lets run writes where `create` was told to.
         let out = match self.command {
             "run" | "create" => out,
+            _ if is_running => out,
             _ => c.output_path(),
         };
         (trace, out, stderr)
@@ -152,18 +191,19 @@ impl Row {
 }
 
 /// The look around after a case.
-struct After<'a> {
-    row: &'a Row,
-    fault: Fault<'a>,
-    trace: &'a Trace,
+pub struct After<'a> {
+    pub row: &'a Row,
+    pub fault: Fault<'a>,
+    pub trace: &'a Trace,
     out: std::path::PathBuf,
     stderr: &'a str,
     said: String,
+    pub before: Before,
     verdicts: Vec<(Verdict, String)>,
 }
 
 impl After<'_> {
-    fn fails(&mut self, verdict: Verdict, why: impl Into<String>) {
+    pub fn fails(&mut self, verdict: Verdict, why: impl Into<String>) {
         self.verdicts.push((verdict, why.into()));
     }
 
@@ -177,11 +217,11 @@ impl After<'_> {
         self.hooks();
     }
 
-    fn ok(&self) -> bool {
+    pub fn ok(&self) -> bool {
         self.trace.code == 0
     }
 
-    fn conforms(&mut self) {
+    pub fn conforms(&mut self) {
         if !is_ours() || self.trace.hung.is_some() {
             return;
         }
@@ -198,7 +238,7 @@ impl After<'_> {
         }
     }
 
-    fn ended(&mut self) {
+    pub fn ended(&mut self) {
         if let Some(place) = &self.trace.hung {
             return self.fails(
                 Verdict::HANG,
@@ -215,7 +255,7 @@ impl After<'_> {
     }
 
     /// The status beside the truth.
-    fn status(&self) -> (String, u32) {
+    pub fn status(&self) -> (String, u32) {
         let text = self.row.c.runtime.ask(&["state", &self.row.c.id]);
         let state: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let status = state["status"].as_str().unwrap_or("none");
@@ -270,7 +310,7 @@ impl After<'_> {
     }
 
     /// What the program has said by now.
-    fn text(&mut self) -> &str {
+    pub fn text(&mut self) -> &str {
         self.said = std::fs::read_to_string(&self.out).unwrap_or_default();
         &self.said
     }
@@ -314,9 +354,9 @@ impl After<'_> {
         }
     }
 
-    fn nothing_is_left(&mut self) {
+    pub fn nothing_is_left(&mut self) {
         let c = &self.row.c;
-        let deleted = c.call(&["delete", "--force"]);
+        let deleted = c.delete_by_force();
         if deleted.code != 0 {
             self.fails(Verdict::LEAK, format!("delete --force: {}", deleted.stderr));
         }
@@ -402,7 +442,7 @@ fn thaw(c: &Container) {
     }
 }
 
-fn wait_until_true(mut condition: impl FnMut() -> bool) -> bool {
+pub fn wait_until_true(mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + patience();
     while !condition() {
         if Instant::now() > end {
@@ -414,6 +454,6 @@ fn wait_until_true(mut condition: impl FnMut() -> bool) -> bool {
 }
 
 /// Has it become the container's program?
-fn is_program(pid: u32) -> bool {
+pub fn is_program(pid: u32) -> bool {
     std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with(PROGRAM))
 }

@@ -2,10 +2,12 @@
 //! may hang, lie, run with less isolation than asked for, or be left over.
 //!
 //! `a_sample_of_the_matrix` is part of every run; `the_whole_matrix` is ignored by default. `MATRIX_CASE` repeats one case, or all
-//! with this in their names, `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins, `MATRIX_BUNDLE` is the only bundle.
+//! with this in their names, `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins, `MATRIX_BUNDLE` is the only bundle, `MATRIX_COMMANDS` are the only commands (`exec,pause`).
 
 mod bundle;
 mod case;
+mod falsified;
+mod running;
 mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +19,7 @@ use integration::{is_ours, need_root, skip};
 
 use bundle::Variation;
 use case::{Row, Verdict};
+use running::RUNNING;
 use table::{Figures, Table};
 
 const ACTIONS: [Action; 7] = [
@@ -29,6 +32,7 @@ const ACTIONS: [Action; 7] = [
     Action::Errno(24),
 ];
 
+/// From nothing to nothing; those on a container that runs are [`RUNNING`].
 const COMMANDS: [&str; 6] = ["run", "create", "start", "kill", "delete", "delete-force"];
 
 const VARIATIONS: [(&str, Variation); 2] =
@@ -107,16 +111,23 @@ fn matrix(
 ) -> Vec<String> {
     let only = std::env::var("MATRIX_CASE").ok();
     let bundle = std::env::var("MATRIX_BUNDLE").ok();
+    let commands = std::env::var("MATRIX_COMMANDS").ok();
     let wanted = |bundle_: &str, command: &str| {
         let prefix = format!("{bundle_}/{command}/");
         // One that is given whole names its row.
         let row = only.as_ref().filter(|only| only.matches('/').count() == 4);
         row.is_none_or(|only| only.starts_with(&prefix))
             && bundle.as_ref().is_none_or(|bundle| bundle == bundle_)
+            && (commands.as_ref())
+                .is_none_or(|commands| commands.split(',').any(|it| it == command))
     };
     let rows = variations.iter().flat_map(|variation| {
+        // What the rest do to a container is the same in both bundles.
+        let of_both =
+            |command: &&str| variation.1 == Variation::Plain || command.starts_with("exec");
         COMMANDS
             .iter()
+            .chain(RUNNING.iter().filter(move |it| of_both(it)))
             .filter(move |command| wanted(variation.0, command))
             .map(|command| Whole::new(*variation, command))
     });

@@ -6,18 +6,33 @@ has() { case ",$2," in *,$3,*) ;; *) bad="$bad $1-not-$3";; esac; }
 file() { value=; [ ! -r "$2" ] || read -r value <"$2"; t "$1" "$value" "$3"; }
 denied() { { true <"$2"; } 2>/dev/null && bad="$bad $1"; }
 
-t pid $$ 1
-t cwd "$PWD" /tmp
+t cwd "$PWD" "${CWD:-/tmp}"
 t env "$MATRIX" yes
+# Brought in by `exec`: it is in what the container's first process is in.
+if [ -n "$EXEC" ]; then
+    [ $$ != 1 ] || bad="$bad pid"
+    groups=
+    for pid in 1 self; do
+        while read -r line; do groups="$groups $line"; done </proc/$pid/cgroup
+        groups="$groups;"
+    done
+    first=${groups%%;*}
+    t cgroup "$groups" "$first;$first;"
+else
+    t pid $$ 1
+fi
 file hostname /proc/sys/kernel/hostname matrix
 file oom /proc/self/oom_score_adj 77
 # `read` takes bytes one by one, and this file has only one for that.
 t sysctl "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" 81
 while read -r key value _; do
     case $key in
-    Uid: | Gid:) t $key $value 1000 ;;
+    Uid:) t $key $value "${AS_UID:-1000}" ;;
+    Gid:) t $key $value "${AS_GID:-1000}" ;;
+    Groups:) [ -z "$EXEC" ] || t $key "$value" "$GROUP" ;;
     NoNewPrivs:) t nnp $value 1 ;;
-    CapBnd: | CapEff: | CapPrm: | CapInh: | CapAmb:) t $key $value 0000000000000000 ;;
+    CapBnd:) t $key $value "${BOUNDING:-0000000000000000}" ;;
+    CapEff: | CapPrm: | CapInh: | CapAmb:) t $key $value 0000000000000000 ;;
     Seccomp:) t seccomp $value 2 ;;
     esac
 done </proc/self/status
@@ -59,9 +74,10 @@ namespaces=
 while read -r line; do
     name=${line% -> *}
     name=${name##* }
-    eval "host=\$HOST_$name"
+    eval "host=\$HOST_$name own=\$INIT_$name"
     [ -z "$host" ] || namespaces="$namespaces $name"
     [ "${line##* }" != "$host" ] || bad="$bad $name"
+    [ -z "$EXEC" ] || [ -z "$host" ] || t "own-$name" "${line##* }" "$own"
 done <<END
 $(ls -l /proc/self/ns)
 END
@@ -85,7 +101,7 @@ if [ -n "$HOST_user" ]; then
     t gid-map "$inside $outside $size" "0 100000 65536"
     read -r up _ </proc/uptime
     [ "${up%.*}" -gt 1000000 ] || bad="$bad uptime($up)"
-    [ -O /mapped/theirs ] || bad="$bad id-mapped"
+    [ -n "$EXEC" ] || [ -O /mapped/theirs ] || bad="$bad id-mapped"
     ran=
     while read -r hook; do ran="$ran $hook"; done </log/hooks
     # poststart may have run by now.
