@@ -41,6 +41,9 @@ pub enum Action {
     Kill,
     /// This errno.
     Errno(i32),
+    /// Not in its place but after it: SIGSTOP, and nobody traces the process any more. Whoever may look into it can do so, until a
+    /// SIGCONT.
+    Stop,
 }
 
 impl Action {
@@ -383,6 +386,11 @@ impl Tracer<'_> {
                     thread.answer = Some(errno);
                     registers.orig_rax = u64::MAX;
                     let _ = ptrace::setregs(pid, registers);
+                }
+                Action::Stop => {
+                    let _ = kill(pid, Signal::SIGSTOP);
+                    self.trace.calls.push(call);
+                    return self.let_go(tid, 0, None);
                 }
             }
         }

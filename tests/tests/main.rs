@@ -36,6 +36,7 @@ mod lifecycle;
 mod limits;
 mod list;
 mod listen_fds;
+mod looked_into;
 mod matrix;
 mod mount_options;
 mod mounts;

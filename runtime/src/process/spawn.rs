@@ -12,7 +12,7 @@ use crate::cgroup::Entrance;
 use crate::plan::{JoinPlan, Namespaces};
 use crate::sys::clone::{Child, FIRST_FD, Spawn, spawn_in};
 use crate::sys::close::Batch;
-use crate::sys::{self, Error, Result, sealed_exe};
+use crate::sys::{self, Error, Result, sealed_exe, unreadable_exe};
 
 /// `argv` of init. The first is what `ps` shows.
 pub(super) const ARGS: [&CStr; 2] = [c"runc-rs", c"init"];
@@ -145,6 +145,14 @@ impl Spaces {
         Ok((theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino))
     }
 
+    /// Is init in sight, and in the power, of who is in these namespaces already and has CAP_SYS_PTRACE there? Before it has a root
+    /// of its own that would be the way to the host's (CVE-2016-9962). With offsets for its time namespace, which nobody who is
+    /// hidden can set there, it stays in sight.
+    fn can_be_looked_into(&self) -> bool {
+        let joins = |kind| self.joined.iter().any(|it| it.kind == kind);
+        joins(Namespaces::PID) && joins(Namespaces::USER) && !self.new.has(Namespaces::TIME)
+    }
+
     /// Is a time namespace joined?
     pub fn joins_time(&self) -> bool {
         self.joined.iter().any(|it| it.kind == Namespaces::TIME)
@@ -189,7 +197,14 @@ pub fn init(
         SockFlag::SOCK_CLOEXEC,
     )
     .map_err(|errno| Error::new("socketpair", "the wire to init", errno))?;
-    let program = sealed_exe()?;
+    let program = match spaces.can_be_looked_into() {
+        true => {
+            // Until its exec init has this process's memory.
+            sys::hide()?;
+            unreadable_exe()?
+        }
+        false => sealed_exe()?,
+    };
     let namespaces = spaces.new;
     let (time, join): (Vec<_>, Vec<_>) = spaces
         .joined

@@ -36,5 +36,5 @@ pub mod vfork;
 
 pub use error::{Error, Result, words};
 pub use own::{euid, hide, open_standard_streams, set_name, setsid, unshare};
-pub use seal::sealed_exe;
+pub use seal::{sealed_exe, unreadable_exe};
 pub use time::local_offset;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::Mode;
 
 use super::{Error, Result};
 
@@ -56,6 +57,19 @@ fn readonly_mount() -> Result<OwnedFd> {
     } else {
         Ok(tree)
     }
+}
+
+/// As [`sealed_exe`]; and who executes it in a user namespace that its owner is not mapped in cannot be looked into by root of that
+/// namespace. It may execute the file and not read it: the kernel makes such a process undumpable, for whoever has not CAP_SYS_PTRACE over
+/// the file's owner (`would_dump` in fs/exec.c).
+///
+/// # Errors
+/// That of the copy.
+pub fn unreadable_exe() -> Result<OwnedFd> {
+    let copy = sealed_copy()?;
+    nix::sys::stat::fchmod(&copy, Mode::from_bits_truncate(0o111))
+        .map_err(|errno| Error::new("fchmod", "a sealed copy of /proc/self/exe", errno))?;
+    Ok(copy)
 }
 
 fn sealed_copy() -> Result<OwnedFd> {

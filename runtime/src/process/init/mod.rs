@@ -24,6 +24,7 @@ use super::peer::INIT_NAME;
 use super::spawn::{self, InitFds};
 use super::wire::Wire;
 use crate::hooks;
+use crate::plan::Namespaces;
 use crate::rootfs::Sources;
 use crate::seccomp::Filter;
 use crate::sys;
@@ -167,13 +168,10 @@ fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
         _ => return Err(End::Left),
     };
 
-    let mut exec = privileges::drop(&config.plan.process, &status, filter, user.may_setgroups)?;
-    // `exec` brings processes into a container whose init waits for `start` with a file of the host's, its gate. In another user
-    // namespace they may not open that, and who looks at init's own namespaces (rootless Podman) need not have CAP_SYS_PTRACE here.
-    // Who has changed its user is hidden since then.
-    if listener.is_some() && !config.plan.in_user_namespace() && config.plan.process.uid == 0 {
-        sys::hide().at(Step::Gate)?;
+    if can_be_looked_into(&config) {
+        sys::hide().at(Step::User)?;
     }
+    let mut exec = privileges::drop(&config.plan.process, &status, filter, user.may_setgroups)?;
     exec.before(config.plan, config.about);
     let gate = listener.map(gate::prepare).transpose()?;
     if bootstrap.features.has(Features::SECCOMP_FD) {
@@ -185,6 +183,17 @@ fn converse(driver: &mut Creator, fds: InitFds) -> Result<Ready, End> {
     }
     // With `run` it goes out with the answer to the start, which is there already, or before init waits for it.
     Ok(Ready { exec, gate })
+}
+
+/// Without the privileges that it still has, would others see in init what is the host's: its gate?
+///
+/// They are where a pid namespace is not the container's own; and `exec` brings processes into a container whose init waits for `start`. In
+/// another user namespace they may not open the gate, and who looks at init's own namespaces (rootless Podman) need not have
+/// CAP_SYS_PTRACE here. Who changes its user is hidden by that.
+fn can_be_looked_into(config: &InitConfig) -> bool {
+    let plan = &config.plan;
+    let others = config.listener || !plan.namespaces.has(Namespaces::PID);
+    others && !plan.in_user_namespace() && plan.process.uid == 0
 }
 
 /// The createContainer hooks, as long as the creator lives (L2).
