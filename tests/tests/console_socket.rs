@@ -81,6 +81,60 @@ fn a_long_path() {
     });
 }
 
+/// runc connects when it has gone to the bundle: for `exec` as well, but for a process from a file. Files are the caller's.
+#[test]
+fn relative_paths() {
+    need_root!();
+    let c = terminal(SCRIPT);
+    let caller = TempDir::new("caller");
+    let call = |args: &[&str]| {
+        let (mut command, out, err) = c.runtime.command(args);
+        command.current_dir(caller.path());
+        c.runtime.finish(command, args, out, err)
+    };
+    let bind = |dir: &std::path::Path, name| UnixListener::bind(dir.join(name)).unwrap();
+    let of_bundle = bind(c.bundle.path(), "sock");
+    let pidfds = bind(c.bundle.path(), "pidfds");
+    let bundle = c.bundle.path().to_str().unwrap();
+    let mut options = vec!["--console-socket", "sock", "--pid-file", "pid"];
+    if is_ours() {
+        options.extend(["--pidfd-socket", "pidfds"]);
+    }
+    let taken = |listener: &UnixListener, name: &[u8]| {
+        assert!(integration::readable(listener.as_fd(), integration::hang()));
+        let (word, fd) = receive_fd(&listener.accept().unwrap().0);
+        assert_eq!(word, name);
+        fd
+    };
+    let has_pid = || {
+        let file = caller.path().join("pid");
+        let pid: u32 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        std::fs::remove_file(file).unwrap();
+        pid
+    };
+    call(&[&["create", "--bundle", bundle][..], &options, &[&c.id]].concat()).ok();
+    // Init ends with its terminal.
+    let _master = taken(&of_bundle, b"/dev/ptmx");
+    assert_eq!(has_pid(), c.pid());
+    c.start().ok();
+    let exec = ["exec", "--detach", "--tty"];
+    call(&[&exec, &options[..], &[&c.id, "true"]].concat()).ok();
+    taken(&of_bundle, b"/dev/ptmx");
+    integration::wait_gone(has_pid());
+    if is_ours() {
+        taken(&pidfds, b"standard");
+        taken(&pidfds, b"setns");
+    }
+    let of_caller = bind(caller.path(), "sock");
+    let _also = is_ours().then(|| bind(caller.path(), "pidfds"));
+    let process = r#"{"args": ["true"], "cwd": "/", "terminal": true, "env": ["PATH=/bin"]}"#;
+    std::fs::write(caller.path().join("process"), process).unwrap();
+    let exec = ["exec", "--detach", "--process", "process"];
+    call(&[&exec, &options[..], &[&c.id]].concat()).ok();
+    taken(&of_caller, b"/dev/ptmx");
+    integration::wait_gone(has_pid());
+}
+
 /// Refused before anything is made.
 #[test]
 fn nobody_to_take_the_terminal() {

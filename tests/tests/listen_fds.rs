@@ -11,7 +11,7 @@ use integration::{
 use serde_json::json;
 
 use crate::hangs::ours_alone;
-use crate::preserve_fds::in_shell;
+use crate::preserve_fds::{in_shell, with_bundle};
 
 /// Says which descriptors from 3 on are open, what they hold, and the variables.
 const TELL: &str = "i=3; while [ $i -lt 40 ]; do [ -e /proc/$$/fd/$i ] && { read x <&$i; all=\"$all $i:$x\"; }; i=$((i+1)); done; \
@@ -30,6 +30,11 @@ fn telling(change: impl FnOnce(&mut Config)) -> Container {
 
 /// `COMMAND OPTIONS` of a process that was given `variables`, and the first `count` of three descriptors.
 fn given(c: &Container, variables: &str, count: usize, command: &str, options: &[&str]) -> Output {
+    given_to(c, variables, count, &with_bundle(c, command, options))
+}
+
+/// The same of any command.
+fn given_to(c: &Container, variables: &str, count: usize, args: &[&str]) -> Output {
     let path = c.bundle.path().display();
     let files = ["3<three", "4<four", "5<five"];
     let files: String = files[..count]
@@ -37,7 +42,7 @@ fn given(c: &Container, variables: &str, count: usize, command: &str, options: &
         .map(|it| format!(" {}", it.replace('<', &format!("<{path}/"))))
         .collect();
     let script = format!("export {variables}; exec \"$0\" \"$@\"{files}");
-    in_shell(c, &script, command, options)
+    in_shell(c, &script, args)
 }
 
 const OWN: &str = "LISTEN_PID=$$ LISTEN_FDNAMES=a:b";
@@ -91,6 +96,34 @@ fn in_a_user_namespace() {
     });
     let out = given(&c, &format!("{OWN} LISTEN_FDS=2"), 2, "run", &[]).ok();
     assert_eq!(out.text(), "3:three 4:four; 2 1 no names");
+}
+
+/// They are for the container's own program: what `exec` is given is as any other descriptor of the caller's.
+#[test]
+fn exec_passes_none() {
+    need_root!();
+    let c = telling(|g| {
+        g.args(&["sleep", "1000"]);
+    });
+    c.detach();
+    let sh = |options: &[&str]| {
+        let mut args = vec!["exec"];
+        args.extend(options);
+        args.extend([&c.id, "sh", "-c", TELL]);
+        given_to(&c, &format!("{OWN} LISTEN_FDS=2"), 3, &args).ok()
+    };
+    assert_eq!(sh(&[]).text(), ";   no names");
+    let out = sh(&["--preserve-fds", "1"]);
+    assert_eq!(out.text(), "3:three;   no names");
+    let own = [
+        "--preserve-fds",
+        "1",
+        "-e",
+        "LISTEN_FDS=1",
+        "-e",
+        "LISTEN_PID=1",
+    ];
+    assert_eq!(sh(&own).text(), "3:three; 1 1 no names");
 }
 
 /// A variable of the config gives way to what is true; without sockets it stays.

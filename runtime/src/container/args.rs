@@ -127,9 +127,9 @@ pub struct ExecArgs {
     pub process_label: Option<String>,
     /// `--apparmor`
     pub apparmor: Option<String>,
-    /// `--console-socket`
+    /// `--console-socket`; a relative one is below the container's bundle.
     pub console_socket: Option<PathBuf>,
-    /// `--pidfd-socket`
+    /// `--pidfd-socket`; the same.
     pub pidfd_socket: Option<PathBuf>,
     /// `--pid-file`
     pub pid_file: Option<PathBuf>,

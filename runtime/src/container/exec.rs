@@ -1,6 +1,7 @@
 //! `exec`: one more process in a container.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -45,7 +46,11 @@ pub fn exec(globals: &Globals, id: &Id, args: &ExecArgs) -> Result<i32, Error> {
     let groups = paths(&record)
         .below(&args.cgroups)
         .map_err(|error| Error::Refused(error.to_string()))?;
-    let connect = |path: &Option<_>| path.as_deref().map(console::connect).transpose();
+    let bundle = PathBuf::from(record.bundle());
+    let connect = |path: &Option<PathBuf>| {
+        let path = path.as_ref().map(|path| bundle.join(path));
+        path.as_deref().map(console::connect).transpose()
+    };
     let mut entering = Entering {
         args,
         init: evidence::init(&record)?.ok_or_else(stopped)?,

@@ -29,15 +29,14 @@ fn prefix(program: &Program, command: &str, failure: Failure) -> Failure {
 
 fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
     refuse(globals)?;
+    let given = |option: &str| low.text(option).filter(|path| !path.is_empty());
     // Relative to where the caller stands, which is not where the bundle is.
-    let path = |option: &str| {
-        low.text(option)
-            .filter(|p| !p.is_empty())
-            .map(absolute)
-            .transpose()
-    };
+    let path = |option: &str| given(option).map(absolute).transpose();
     let (pid_file, trace) = (path("pid-file")?, path("trace")?);
-    let (console_socket, pidfd_socket) = (path("console-socket")?, path("pidfd-socket")?);
+    let bundle = enter_bundle(low.text("bundle"))?;
+    // As runc, which has gone to the bundle when it connects.
+    let socket = |option: &str| given(option).map(|path| bundle.join(path));
+    let (console_socket, pidfd_socket) = (socket("console-socket"), socket("pidfd-socket"));
     let listen_fds = listen_fds();
     Ok(CreateArgs {
         id: super::id(low)?,
@@ -54,7 +53,7 @@ fn args(globals: &Globals, low: &LowArgs) -> Result<CreateArgs, Failure> {
         no_subreaper: low.flag("no-subreaper"),
         explain: low.flag("explain"),
         trace,
-        bundle: enter_bundle(low.text("bundle"))?,
+        bundle,
     })
 }
 
@@ -97,7 +96,7 @@ fn refuse(globals: &Globals) -> Result<(), Failure> {
 }
 
 /// How many sockets systemd has passed to this very process (sd_listen_fds(3)). As runc: what is no number is none.
-pub(super) fn listen_fds() -> u32 {
+fn listen_fds() -> u32 {
     let number = |name| env::var(name).ok()?.parse::<u32>().ok();
     // Asked first, and hardly ever there.
     match number("LISTEN_FDS") {
