@@ -5,8 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use integration::{Container, cgroup_dirs, cgroups_named, is_v2, need_root, skip};
+use integration::{
+    Container, cgroup_dirs, cgroup_mounts, cgroups_named, is_v2, need_root, skip, this_test,
+};
 use serde_json::{Value, json};
+
+use crate::hangs::ours_alone;
 
 /// A detached container with these resources, and its directory of one controller; `None`, with the reason printed, when
 /// the machine does not have it.
@@ -355,5 +359,49 @@ fn v2_beside_v1_controllers_that_are_not_mounted_there() {
         .process_group(0);
     let out = c.runtime.finish(command, &args, out, err).ok();
     assert_eq!(out.lines().last().copied(), Some("domain"), "{out}");
+    c.nothing_left();
+}
+
+/// Hierarchies that are hidden by a mount on top of them, and mounted once more in other places: as a container finds them whose
+/// /sys/fs/cgroup has been made anew.
+#[test]
+fn hierarchies_that_are_hidden_and_mounted_again() {
+    need_root!();
+    if is_v2() {
+        return skip(&this_test(), "v2 is looked for in one place");
+    }
+    if !ours_alone(
+        "1.1.5 takes the first line of the mount table, and \"no such file or directory\"",
+    ) {
+        return;
+    }
+    let mut script = "mount --make-rprivate / && mount -t tmpfs none /sys/fs/cgroup".to_owned();
+    for (controllers, _) in cgroup_mounts() {
+        let (fstype, options, name) = match controllers.as_str() {
+            "" => ("cgroup2", "rw".to_owned(), "unified".to_owned()),
+            named if named.starts_with("name=") => {
+                ("cgroup", format!("none,{named}"), format!("again-{named}"))
+            }
+            some => ("cgroup", some.to_owned(), format!("again-{some}")),
+        };
+        let place = format!("/sys/fs/cgroup/{name}");
+        script += &format!(" && mkdir {place} && mount -t {fstype} -o {options} none {place}");
+    }
+    script += " && exec \"$@\"";
+    let mut c = Container::new(|g| {
+        g.set("/linux/resources/memory/limit", 32 << 20)
+            .args(&["sleep", "1000"]);
+    });
+    c.runtime.prefix = ["unshare", "-m", "sh", "-c", &script, "sh"]
+        .map(str::to_owned)
+        .to_vec();
+    c.detach();
+    let dirs = cgroup_dirs(c.pid());
+    let (_, memory) = dirs.iter().find(|(which, _)| which == "memory").unwrap();
+    assert!(memory.to_str().unwrap().contains(&c.id), "{memory:?}");
+    let limit = std::fs::read_to_string(memory.join("memory.limit_in_bytes")).unwrap();
+    assert_eq!(limit.trim(), (32 << 20).to_string());
+    c.runtime.run(&["exec", &c.id, "true"]).ok();
+    c.call(&["delete", "--force"]).ok();
     c.nothing_left();
 }

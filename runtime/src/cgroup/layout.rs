@@ -4,13 +4,12 @@ use nix::fcntl::OFlag;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::error::{Error, Result};
-use super::{file, parse};
+use super::{file, mounts, parse};
 use crate::sys::{self, close::Batch};
 
 /// Where every distribution mounts them; runc knows no other place for v2 either.
 pub(super) const ROOT: &str = "/sys/fs/cgroup";
 const MEMBERSHIPS: &str = "/proc/self/cgroup";
-const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// v1 controllers that a container gets a group in, as runc; of named hierarchies only systemd's. Others are somebody
 /// else's business.
@@ -85,7 +84,7 @@ impl Layout {
         if hierarchies.iter().all(|one| one.controllers.is_empty()) && is_v2(ROOT)? {
             return Ok(Self::v2());
         }
-        locate(&mut hierarchies, &mut files)?;
+        mounts::locate(&mut hierarchies, &mut files)?;
         hierarchies.retain(|one| !one.mount_point.is_empty());
         let v2 = hierarchies.iter().any(|one| one.controllers.is_empty());
         match hierarchies.len() {
@@ -153,67 +152,6 @@ fn managed_memberships(files: &mut Batch) -> Result<Vec<Hierarchy>> {
             own: one.path.to_owned(),
         })
         .collect())
-}
-
-/// Finds the mount of each hierarchy, and stops reading the mount table when it has them all: the kernel makes the
-/// table's text as it is read, and on a busy host most of it is containers' mounts behind the host's own.
-fn locate(hierarchies: &mut [Hierarchy], files: &mut Batch) -> Result<()> {
-    let fd = file::open_file(MOUNTS, OFlag::O_RDONLY)?;
-    let mut missing = hierarchies.len();
-    let mut bytes = Vec::new();
-    let mut done = 0;
-    let mut number = 0;
-    while missing > 0 {
-        let count = file::read_more(&fd, MOUNTS, &mut bytes)?;
-        while let Some(length) = bytes[done..].iter().position(|&byte| byte == b'\n') {
-            let line = &bytes[done..done + length];
-            done += length + 1;
-            number += 1;
-            missing -= usize::from(match_mount(line, number, hierarchies)?);
-        }
-        if count == 0 {
-            break;
-        }
-    }
-    files.push(fd);
-    Ok(())
-}
-
-/// Is this line the mount of one of ours that has none yet? As runc, the first below /sys/fs/cgroup counts.
-fn match_mount(line: &[u8], number: usize, hierarchies: &mut [Hierarchy]) -> Result<bool> {
-    let malformed = |what| malformed(MOUNTS, (number, what));
-    let mount = parse::mount(line).map_err(malformed)?;
-    let v2 = mount.fstype == b"cgroup2";
-    if !v2 && mount.fstype != b"cgroup" {
-        return Ok(false);
-    }
-    let mount_point = String::from_utf8(mount.mount_point).map_err(|_| malformed("not UTF-8"))?;
-    let below = mount_point
-        .strip_prefix(ROOT)
-        .and_then(|rest| rest.strip_prefix('/'));
-    let Some(name) = below else {
-        return Ok(false);
-    };
-    if v2 && name != "unified" {
-        return Ok(false);
-    }
-    let options = std::str::from_utf8(mount.super_options).map_err(|_| malformed("not UTF-8"))?;
-    let found = hierarchies.iter_mut().find(|one| {
-        one.mount_point.is_empty()
-            && if v2 {
-                one.controllers.is_empty()
-            } else {
-                // "rw,xattr,name=systemd", "rw,cpu,cpuacct": the controllers are among the options.
-                let first = one.controllers.split(',').next().unwrap_or_default();
-                !first.is_empty() && options.split(',').any(|option| option == first)
-            }
-    });
-    let Some(one) = found else {
-        return Ok(false);
-    };
-    one.mount_root = String::from_utf8(mount.root).map_err(|_| malformed("not UTF-8"))?;
-    one.mount_point = mount_point;
-    Ok(true)
 }
 
 pub(super) fn malformed(file: &str, (line, what): parse::ParseError) -> Error {

@@ -23,6 +23,7 @@ mod freezer;
 mod join;
 mod kill;
 mod layout;
+mod mounts;
 mod oom;
 pub mod parse;
 mod path;

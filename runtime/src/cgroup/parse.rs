@@ -47,6 +47,10 @@ pub fn memberships(bytes: &[u8]) -> Result<Vec<Membership<'_>>, ParseError> {
 /// What we need of one line of /proc/PID/mountinfo. Escapes are resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount<'a> {
+    /// The mount's own number.
+    pub id: u32,
+    /// That of the mount that it is on.
+    pub parent: u32,
     /// Which directory of the file system is mounted.
     pub root: Vec<u8>,
     /// Where.
@@ -65,8 +69,8 @@ pub fn mount(line: &[u8]) -> Result<Mount<'_>, &'static str> {
     let mut fields = line.split(|&byte| byte == b' ');
     let mut next = |what| fields.next().filter(|field| !field.is_empty()).ok_or(what);
     let number = |field: &[u8]| std::str::from_utf8(field).ok().and_then(decimal);
-    number(next("no mount id")?).ok_or("the mount id is not a number")?;
-    number(next("no parent id")?).ok_or("the parent id is not a number")?;
+    let id = number(next("no mount id")?).ok_or("the mount id is not a number")?;
+    let parent = number(next("no parent id")?).ok_or("the parent id is not a number")?;
     let device = next("no device")?;
     let colon = device.iter().position(|&byte| byte == b':');
     let (major, minor) = device.split_at(colon.ok_or("the device has no ':'")?);
@@ -88,6 +92,8 @@ pub fn mount(line: &[u8]) -> Result<Mount<'_>, &'static str> {
         return Err("more fields than documented");
     }
     Ok(Mount {
+        id,
+        parent,
         root,
         mount_point,
         fstype,
