@@ -20,7 +20,7 @@ count() {
 }
 
 # What the engine tests need, as tool:package.
-engine_packages="podman:podman conmon:conmon dockerd:docker.io docker-init:tini containerd:containerd ctr:containerd iptables:iptables
+engine_packages="podman:podman buildah:buildah conmon:conmon dockerd:docker.io docker-init:tini containerd:containerd ctr:containerd iptables:iptables
     slirp4netns:slirp4netns newuidmap:uidmap catatonit:catatonit ip:iproute2 setpriv:util-linux python3:python3"
 
 need() {

@@ -83,9 +83,8 @@ runroot = "{run_text}/storage"
         }
         self.podman(&home, "run");
         let user = USER.to_string();
-        let mut client: Vec<String> = ["setpriv", "--reuid", &user, "--regid", &user]
-            .map(String::from)
-            .into();
+        let mut client = delegated();
+        client.extend(["setpriv", "--reuid", &user, "--regid", &user].map(String::from));
         client.extend(["--init-groups", "--inh-caps=-all", "env", "-i"].map(String::from));
         client.push(format!("PATH={}", crate::sandbox::PATH));
         client.push(format!("HOME={}", home.display()));
@@ -187,6 +186,42 @@ state = "{work}/run/containerd"
             self.client.extend(["-n".into(), "k8s.io".into()]);
         }
         self.await_daemon(daemon, &["version"]);
+    }
+}
+
+/// What enters the user's own cgroup: a subtree of version 2, as a manager would give it to a session.
+fn delegated() -> Vec<String> {
+    if !integration::is_v2() {
+        return Vec::new();
+    }
+    let group = Path::new("/sys/fs/cgroup/of-the-user");
+    give_group(group, true);
+    let all = std::fs::read_to_string(group.join("cgroup.controllers")).unwrap();
+    let all: Vec<String> = all.split_whitespace().map(|c| format!("+{c}")).collect();
+    std::fs::write(group.join("cgroup.subtree_control"), all.join(" ")).unwrap();
+    let inner = group.join("session");
+    give_group(&inner, true);
+    entering(&inner)
+}
+
+/// A prefix for a command in this group.
+pub fn entering(group: &Path) -> Vec<String> {
+    let enter = format!("echo 0 >{}/cgroup.procs && exec \"$@\"", group.display());
+    ["sh", "-c", &enter, "sh"].map(String::from).into()
+}
+
+/// A new group of version 2; the user's (cgroups(7), "Delegation") or root's.
+pub fn give_group(group: &Path, to_user: bool) {
+    std::fs::create_dir(group).unwrap();
+    for file in [
+        "",
+        "cgroup.procs",
+        "cgroup.subtree_control",
+        "cgroup.threads",
+    ] {
+        if to_user {
+            chown(group.join(file), Some(USER), Some(USER)).unwrap();
+        }
     }
 }
 

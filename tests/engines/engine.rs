@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 
 use integration::{Output, Pty, describe_tree, poll_exit, signal_group};
 
+use crate::configure::entering;
 use crate::sandbox::WORK;
 
 /// Longer than any command may take, also on a machine with much else to do.
-const COMMAND: Duration = Duration::from_secs(60);
+fn command_limit() -> Duration {
+    integration::at_most(Duration::from_secs(60))
+}
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +153,7 @@ impl Engine {
             .spawn()
             .unwrap_or_else(|e| panic!("{:?}: {e}", daemon.get_program()));
         *self.daemon.lock().unwrap() = Some(child);
-        let end = Instant::now() + COMMAND;
+        let end = Instant::now() + command_limit();
         while self.run(probe).code != 0 {
             assert!(
                 Instant::now() < end,
@@ -167,7 +170,10 @@ impl Engine {
             return;
         };
         integration::signal(daemon.id(), integration::Signal::TERM);
-        assert!(poll_exit(daemon.id(), COMMAND), "the daemon does not end");
+        assert!(
+            poll_exit(daemon.id(), command_limit()),
+            "the daemon does not end"
+        );
         // The first process may have been faster.
         let _ = daemon.wait();
     }
@@ -192,10 +198,34 @@ impl Engine {
 
     /// The same for a client that gets an environment of its own.
     pub fn run_with_client_env(&self, env: (&str, &str), args: &[&str]) -> Output {
-        let (name, client) = self.client.split_last().expect("a client");
+        let name = self.client.last().expect("a client");
+        self.run_another_with(name, env, args)
+    }
+
+    /// Another program with the client's user and settings.
+    pub fn run_another(&self, program: &str, args: &[&str]) -> Output {
+        self.run_another_with(program, ("UNUSED", ""), args)
+    }
+
+    /// The same with this in its environment.
+    pub fn run_another_with(&self, program: &str, env: (&str, &str), args: &[&str]) -> Output {
+        let (_, client) = self.client.split_last().expect("a client");
         let mut all: Vec<&str> = client.iter().map(String::as_str).collect();
         let set = format!("{}={}", env.0, env.1);
-        all.extend([set.as_str(), name]);
+        all.extend([set.as_str(), program]);
+        all.extend(args);
+        run(all[0], &all[1..], "")
+    }
+
+    /// The client in this cgroup of version 2, not in the one that it enters by itself.
+    pub fn run_in(&self, group: &Path, args: &[&str]) -> Output {
+        let mut all = entering(group);
+        let own = match self.kind {
+            Kind::PodmanUser => all.len(),
+            _ => 0,
+        };
+        all.extend_from_slice(&self.client[own..]);
+        let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
         all.extend(args);
         run(all[0], &all[1..], "")
     }
@@ -233,7 +263,7 @@ impl Engine {
 
 /// Waits until this is so; false after a time in which it would have come.
 pub fn until(mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + COMMAND;
+    let end = Instant::now() + command_limit();
     while !condition() {
         if Instant::now() > end {
             return false;
@@ -253,11 +283,12 @@ pub fn run(program: &str, args: &[&str], input: &str) -> Output {
 
 /// Waits for a command, with its exit code.
 pub fn wait(mut child: Child) -> i32 {
-    if !poll_exit(child.id(), COMMAND) {
+    let limit = command_limit();
+    if !poll_exit(child.id(), limit) {
         let seen = describe_tree(child.id());
         let _ = child.kill();
         let _ = child.wait();
-        panic!("hang: the command did not end in {COMMAND:?}\n{seen}");
+        panic!("hang: the command did not end in {limit:?}\n{seen}");
     }
     let status = child.wait().expect("wait");
     status
@@ -285,17 +316,18 @@ fn streams(command: &mut Command, input: &str) -> [PathBuf; 2] {
 
 fn finish(mut command: Command, [out, err]: [PathBuf; 2], args: &[&str]) -> Output {
     let text = args.join(" ");
+    let limit = command_limit();
     let read =
         |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
     let mut child = command
         .spawn()
         .unwrap_or_else(|e| panic!("{:?}: {e}", command.get_program()));
-    if !poll_exit(child.id(), COMMAND) {
+    if !poll_exit(child.id(), limit) {
         let seen = describe_tree(child.id());
         signal_group(child.id());
         let _ = child.wait();
         panic!(
-            "hang: {text} did not end in {COMMAND:?}\n{seen}\nstdout: {}\nstderr: {}",
+            "hang: {text} did not end in {limit:?}\n{seen}\nstdout: {}\nstderr: {}",
             read(&out),
             read(&err)
         );

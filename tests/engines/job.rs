@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{Engine, Kind, processes};
 use crate::image::Images;
-use crate::sandbox::{JOB, Sandbox, WORK};
+use crate::sandbox::{Sandbox, WORK, job};
 use crate::{OURS, checks, known};
 
 /// What is to be done.
@@ -55,8 +55,8 @@ impl Job {
         args.extend(words.iter().map(String::as_str));
         let mut child = sandbox.start(&args);
         let mut trouble = None;
-        if !poll_exit(child.id(), JOB) {
-            trouble = Some(format!("the job did not end in {JOB:?}"));
+        if !poll_exit(child.id(), job()) {
+            trouble = Some(format!("the job did not end in {:?}", job()));
             let _ = child.kill();
         }
         let status = child.wait().unwrap();
@@ -109,11 +109,11 @@ impl Job {
 /// Ours is what `RUNTIME` names, or the release, or what was built beside this program.
 fn runtime_file(runtime: &str) -> std::path::PathBuf {
     if runtime != OURS {
-        return ["/usr/sbin/runc", "/usr/bin/runc"]
-            .map(std::path::PathBuf::from)
+        return ["/usr/sbin", "/usr/bin"]
+            .map(|dir| std::path::Path::new(dir).join(runtime))
             .into_iter()
             .find(|p| p.exists())
-            .expect("no /usr/sbin/runc or /usr/bin/runc (apt-get install runc)");
+            .unwrap_or_else(|| panic!("no {runtime} (apt-get install {runtime})"));
     }
     integration::runtime_binary()
 }

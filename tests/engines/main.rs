@@ -1,7 +1,8 @@
 //! The engines: Podman, Docker and containerd of Debian, each driven through the runtime under test and through Debian's runc.
 //!
 //! `cargo test -p integration --test engines -- [WORD...]` (the verb `engines` of `ci/run`). With words only those checks run whose line
-//! `engine runtime check` has all of them. `ENGINES_JOBS` is how many engines run at the same time.
+//! `engine runtime check` has all of them (`pause|limits`: either). `ENGINES_JOBS` is how many engines run at the same time; `ENGINES_RUNTIMES` which runtimes they get
+//! ("runc runc-rs"; there is "crun", too).
 //!
 //! An engine with one runtime is a job. A job has a sandbox of its own ([`sandbox`]), in which nothing of the machine can be written and from
 //! which nothing survives; there it starts the engine, goes through its checks ([`checks`]) and writes down how each one ended. Here the
@@ -49,12 +50,12 @@ fn outside(args: &[String]) {
         .cloned()
         .collect();
     if args.iter().any(|a| a == "--table") {
-        print!("{}", table::markdown());
+        print!("{}\n{}", table::markdown(), table::of_crun());
         return;
     }
     if args.iter().any(|a| a == "--list") {
         for check in checks::ALL {
-            for kind in check.on {
+            for kind in Kind::ALL.into_iter().filter(|kind| check.on.has(*kind)) {
                 println!("{kind} {}: test", check.name);
             }
         }
@@ -66,9 +67,10 @@ fn outside(args: &[String]) {
     }
     let began = Instant::now();
     let images = image::Images::make();
+    let runtimes = runtimes();
     let jobs: Vec<Job> = Kind::ALL
         .iter()
-        .flat_map(|kind| [(*kind, "runc"), (*kind, OURS)])
+        .flat_map(|kind| runtimes.iter().map(|runtime| (*kind, *runtime)))
         .filter(|(kind, runtime)| !checks::chosen(*kind, runtime, &words).is_empty())
         .map(|(kind, runtime)| Job { kind, runtime })
         .collect();
@@ -92,6 +94,21 @@ fn outside(args: &[String]) {
     drop(images);
     let bad = table::print(&results, began.elapsed());
     std::process::exit(i32::from(bad));
+}
+
+/// Those that `ENGINES_RUNTIMES` names, else Debian's runc and ours.
+fn runtimes() -> Vec<&'static str> {
+    let chosen = std::env::var("ENGINES_RUNTIMES").unwrap_or(format!("runc {OURS}"));
+    let known = ["runc", "crun", OURS];
+    chosen
+        .split_whitespace()
+        .map(|name| {
+            known
+                .into_iter()
+                .find(|k| *k == name)
+                .unwrap_or_else(|| panic!("ENGINES_RUNTIMES: {name} is none of {known:?}"))
+        })
+        .collect()
 }
 
 /// What a service says to its manager, by the socket that it was given.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use integration::{TempDir, cgroup_dirs};
+use integration::{TempDir, cgroup_dirs, is_v2};
 use rustix::fs::{FileType, Mode, makedev, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 
@@ -52,7 +52,12 @@ impl Sandbox {
         }
         let leaf = dir.path().file_name().unwrap();
         let mut cgroups = Vec::new();
-        for (controllers, parent) in cgroup_dirs(std::process::id()) {
+        for (controllers, dir) in cgroup_dirs(std::process::id()) {
+            // Version 2 passes nothing on below a group with processes, as this one has: beside it then.
+            let parent = match dir.parent() {
+                Some(above) if is_v2() => above.to_path_buf(),
+                _ => dir,
+            };
             let own = parent.join(leaf);
             std::fs::create_dir(&own).unwrap_or_else(|e| panic!("mkdir {own:?}: {e}"));
             if controllers.split(',').any(|c| c == "cpuset") {
@@ -68,22 +73,22 @@ impl Sandbox {
 
     /// Starts `--sandbox --job ARGS` of this program in it.
     pub fn start(&self, args: &[&str]) -> Child {
-        let enter = "for d do [ \"$d\" != -- ] || break; echo $$ >\"$d/cgroup.procs\" || exit; shift; done; shift; exec \"$@\"";
+        // The cgroup namespace begins where its first process is; who waits for that one stays outside.
+        let enter = "for d do [ \"$d\" != -- ] || break; echo 0 >\"$d/cgroup.procs\" || exit; shift; done; shift; exec unshare --cgroup \"$@\"";
         let program = std::env::current_exe().expect("/proc/self/exe");
-        Command::new("sh")
-            .args(["-c", enter, "sh"])
-            .args(&self.cgroups)
-            // It ends with the thread that waits for it.
-            .args(["--", "setpriv", "--pdeathsig", "KILL"])
-            .args([
-                "unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--cgroup",
-            ])
+        // It ends with the thread that waits for it.
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .args(["unshare", "--mount", "--net", "--ipc", "--uts", "--pid"])
             .args([
                 "--fork",
                 "--kill-child",
                 "--mount-proc",
                 "--propagation=private",
             ])
+            .args(["sh", "-c", enter, "sh"])
+            .args(&self.cgroups)
+            .arg("--")
             .arg(program)
             .arg("--sandbox")
             .args(args)
@@ -116,7 +121,7 @@ fn remove_cgroup(dir: &Path) -> bool {
 /// The first process of the sandbox: mounts, starts the job, and reaps until the job has ended.
 pub fn first_process(args: &[String]) {
     let dir = args.first().expect("the sandbox's directory");
-    furnish(Path::new(dir));
+    furnish(Path::new(dir), args.get(2).is_some_and(|r| r == "crun"));
     // Waited for below, among all others.
     #[expect(clippy::zombie_processes)]
     let job = Command::new("/proc/self/exe")
@@ -125,6 +130,7 @@ pub fn first_process(args: &[String]) {
         .env_clear()
         .env("PATH", PATH)
         .env("HOME", format!("{WORK}/data"))
+        .env("SLOW", integration::slow().to_string())
         .current_dir(WORK)
         .spawn()
         .expect("the job");
@@ -139,9 +145,13 @@ pub fn first_process(args: &[String]) {
     }
 }
 
-fn furnish(dir: &Path) {
+fn furnish(dir: &Path, for_crun: bool) {
     // As seen from outside: afterwards each is the root of its hierarchy.
-    let hierarchies: BTreeMap<PathBuf, (String, String)> = cgroup_file_systems();
+    let mut hierarchies: BTreeMap<PathBuf, (String, String)> = cgroup_file_systems();
+    if for_crun {
+        // It takes no version 1 controllers where version 2 is mounted too.
+        hierarchies.remove(Path::new("/sys/fs/cgroup/unified"));
+    }
     let status = Command::new("ip")
         .args(["link", "set", "lo", "up"])
         .status();
@@ -165,6 +175,9 @@ fn furnish(dir: &Path) {
         mount("cgroup", &point, fstype, plain, options.as_c_str())
             .unwrap_or_else(|e| panic!("mount {point:?}: {e}"));
     }
+    if v2_alone {
+        pass_on(Path::new("/sys/fs/cgroup"), "init").expect("the root of the sandbox's cgroups");
+    }
     for d in ["tmp", "var/tmp", "var/cache", "var/lib"] {
         mount_bind(work.join(d), Path::new("/").join(d)).unwrap_or_else(|e| panic!("/{d}: {e}"));
     }
@@ -175,7 +188,12 @@ fn furnish(dir: &Path) {
     // Podman's locks, which all Podmans of a machine would share.
     mount("tmpfs", "/dev/shm", "tmpfs", plain, c"mode=1777").expect("/dev/shm");
     // For an ordinary user's engine, where they are root's alone.
-    for (device, major, minor) in [("fuse", 10, 229), ("net/tun", 10, 200)] {
+    let mut devices = vec![("fuse", 10, 229), ("net/tun", 10, 200)];
+    if for_crun {
+        // It gives its standard streams to the container's user, whatever they are.
+        devices.push(("null", 1, 3));
+    }
+    for (device, major, minor) in devices {
         let there = Path::new("/dev").join(device);
         let own = work.join("dev").join(device.replace('/', "-"));
         if there.exists() {
@@ -208,6 +226,21 @@ fn furnish(dir: &Path) {
     }
 }
 
+/// Takes this process out of the group into one below, `inner`, so that the group can pass its controllers on.
+pub fn pass_on(group: &Path, inner: &str) -> std::io::Result<()> {
+    let inner = group.join(inner);
+    std::fs::create_dir(&inner)?;
+    std::fs::write(inner.join("cgroup.procs"), "0")?;
+    for controller in std::fs::read_to_string(group.join("cgroup.controllers"))?.split_whitespace()
+    {
+        std::fs::write(
+            group.join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        )?;
+    }
+    Ok(())
+}
+
 /// Mount point, with type and options, of each hierarchy.
 fn cgroup_file_systems() -> BTreeMap<PathBuf, (String, String)> {
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
@@ -233,4 +266,6 @@ fn cgroup_file_systems() -> BTreeMap<PathBuf, (String, String)> {
 }
 
 /// How long a job may take.
-pub const JOB: Duration = Duration::from_secs(900);
+pub fn job() -> Duration {
+    integration::at_most(Duration::from_secs(900))
+}

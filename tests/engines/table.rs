@@ -28,9 +28,16 @@ pub fn markdown() -> String {
     for name in names {
         text += &format!("| {name} |");
         for kind in Kind::ALL {
-            let mut of_this_name = checks::ALL.iter().filter(|c| c.name == name);
-            let word = if !of_this_name.any(|c| c.on.contains(&kind)) {
-                ""
+            let of_this_name = checks::ALL.iter().filter(|c| c.name == name);
+            let Some(on) = of_this_name
+                .map(|c| c.on)
+                .find(|on| on.any.contains(&kind) || on.v2.contains(&kind))
+            else {
+                text += "  |";
+                continue;
+            };
+            let word = if !on.any.contains(&kind) {
+                "on v2"
             } else if known::reason(kind, OURS, name).is_some() {
                 "not yet"
             } else {
@@ -39,6 +46,39 @@ pub fn markdown() -> String {
             text += &format!(" {word} |");
         }
         text.push('\n');
+    }
+    text
+}
+
+/// Of the same checks, those that Debian's crun does not pass on version 1 controllers.
+pub fn of_crun() -> String {
+    let mut text =
+        "| engine | checks | passed by crun 1.8.1 | not passed | why |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for kind in Kind::ALL {
+        let all = checks::ALL.iter().filter(|c| c.on.any.contains(&kind));
+        let names: Vec<&str> = all.map(|c| c.name).collect();
+        let mut whys: Vec<(&str, Vec<&str>)> = Vec::new();
+        for name in &names {
+            let Some(why) = known::of_crun(kind, name) else {
+                continue;
+            };
+            match whys.iter_mut().find(|(w, _)| *w == why) {
+                Some((_, checks)) => checks.push(name),
+                None => whys.push((why, vec![name])),
+            }
+        }
+        let failed: usize = whys.iter().map(|(_, checks)| checks.len()).sum();
+        text += &format!("| {kind} | {} | {} |", names.len(), names.len() - failed);
+        let mut first = true;
+        for (why, checks) in whys {
+            if !first {
+                text += "\n| | | |";
+            }
+            first = false;
+            text += &format!(" {} | {why} |", checks.join("; "));
+        }
+        text += if first { "  |  |\n" } else { "\n" };
     }
     text
 }
@@ -69,15 +109,12 @@ pub fn print(results: &[Result], took: Duration) -> bool {
         failed += 1;
         println!("\n--- tests/engines/known.rs: {stale}");
     }
-    if !std::fs::read_to_string(DOCS)
-        .unwrap_or_default()
-        .contains(&markdown())
-    {
-        failed += 1;
-        println!(
-            "\n--- {DOCS} has another table; this is the one:\n\n{}",
-            markdown()
-        );
+    let docs = std::fs::read_to_string(DOCS).unwrap_or_default();
+    for table in [markdown(), of_crun()] {
+        if !docs.contains(&table) {
+            failed += 1;
+            println!("\n--- {DOCS} has another table; this is the one:\n\n{table}");
+        }
     }
     let mut rows: BTreeMap<(String, usize), BTreeMap<&str, &Result>> = BTreeMap::new();
     for result in results {
@@ -87,19 +124,16 @@ pub fn print(results: &[Result], took: Duration) -> bool {
             .unwrap_or(0);
         rows.entry((result.kind.to_string(), at))
             .or_default()
-            .insert(
-                if result.runtime == OURS {
-                    "ours"
-                } else {
-                    "runc"
-                },
-                result,
-            );
+            .insert(&result.runtime, result);
     }
-    println!(
-        "\n{:<12} {:<48} {:>14} {:>14}",
-        "engine", "check", OURS, "runc"
-    );
+    let mut runtimes: Vec<&str> = results.iter().map(|r| r.runtime.as_str()).collect();
+    runtimes.sort_unstable_by(|a, b| b.cmp(a));
+    runtimes.dedup();
+    print!("\n{:<12} {:<48}", "engine", "check");
+    for runtime in &runtimes {
+        print!(" {runtime:>14}");
+    }
+    println!();
     for ((kind, at), row) in &rows {
         let cell = |which: &str| match row.get(which) {
             None => "-".to_owned(),
@@ -113,12 +147,11 @@ pub fn print(results: &[Result], took: Duration) -> bool {
                 format!("{word} {:.1} s", r.took.as_secs_f32())
             }
         };
-        println!(
-            "{kind:<12} {:<48} {:>14} {:>14}",
-            checks::ALL[*at].name,
-            cell("ours"),
-            cell("runc")
-        );
+        print!("{kind:<12} {:<48}", checks::ALL[*at].name);
+        for runtime in &runtimes {
+            print!(" {:>14}", cell(runtime));
+        }
+        println!();
     }
     let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN);
     if let Ok(used) = used {

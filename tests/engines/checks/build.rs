@@ -6,7 +6,7 @@ use crate::engine::{Engine, Kind};
 use crate::sandbox::WORK;
 
 /// A directory with this Dockerfile and a file.
-fn context(dockerfile: &str) -> String {
+pub fn context(dockerfile: &str) -> String {
     let dir = format!("{WORK}/tmp/context");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir(&dir).unwrap();
@@ -16,7 +16,7 @@ fn context(dockerfile: &str) -> String {
     dir
 }
 
-const DOCKERFILE: &str = "FROM busybox:1
+pub const DOCKERFILE: &str = "FROM busybox:1
 ENV A=b
 WORKDIR /work
 COPY file .

@@ -1,18 +1,30 @@
 //! Limits, as they are seen from inside.
 
-use super::{background, inspect, sh, sleeping};
+use integration::is_v2;
+
+use super::{background, cgroup_file as file, inspect, sh, sleeping};
 use crate::engine::{Engine, Kind};
 
-/// A file of a version 1 controller, from inside.
-fn file(name: &str) -> String {
-    format!("/sys/fs/cgroup/{name}")
+/// What 512 shares are: version 2 has weights, from 1 to 10000.
+fn half_of_the_shares() -> &'static str {
+    if is_v2() { "20" } else { "512" }
+}
+
+/// Quota and period: one file of version 2.
+fn quota_files() -> String {
+    let period = if is_v2() {
+        String::new()
+    } else {
+        file("cpu/cpu.cfs_period_us", "")
+    };
+    format!("{} {period}", file("cpu/cpu.cfs_quota_us", "cpu.max"))
 }
 
 pub fn memory(e: &Engine) {
     let script = format!(
         "cat {} {}",
-        file("memory/memory.limit_in_bytes"),
-        file("memory/memory.soft_limit_in_bytes")
+        file("memory/memory.limit_in_bytes", "memory.max"),
+        file("memory/memory.soft_limit_in_bytes", "memory.low")
     );
     let out = sh(
         e,
@@ -38,7 +50,7 @@ pub fn oom(e: &Engine) {
 pub fn pids(e: &Engine) {
     let script = format!(
         "cat {}; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1000 & done; echo all",
-        file("pids/pids.max")
+        file("pids/pids.max", "pids.max")
     );
     let out = sh(e, &["--pids-limit", "5"], &script);
     assert_eq!(out.lines(), ["5"], "{out}");
@@ -47,11 +59,10 @@ pub fn pids(e: &Engine) {
 
 pub fn cpu(e: &Engine) {
     let script = format!(
-        "cat {} {} {} {}; nproc",
-        file("cpu/cpu.cfs_quota_us"),
-        file("cpu/cpu.cfs_period_us"),
-        file("cpu/cpu.shares"),
-        file("cpuset/cpuset.cpus")
+        "echo $(cat {}); cat {} {}; nproc",
+        quota_files(),
+        file("cpu/cpu.shares", "cpu.weight"),
+        file("cpuset/cpuset.cpus", "cpuset.cpus")
     );
     let out = sh(
         e,
@@ -59,21 +70,32 @@ pub fn cpu(e: &Engine) {
         &script,
     )
     .ok();
-    assert_eq!(out.lines(), ["50000", "100000", "512", "0", "1"]);
+    assert_eq!(
+        out.lines(),
+        ["50000 100000", half_of_the_shares(), "0", "1"]
+    );
 }
 
 pub fn devices(e: &Engine) {
-    let script = "echo x >/dev/mine && mknod /tmp/kmsg c 1 11 && ! cat /tmp/kmsg; ls -l /dev/mine | cut -c1; cat /sys/fs/cgroup/devices/devices.list";
+    // Version 2's rules are a program, and are nowhere to be read.
+    let list = if is_v2() {
+        ""
+    } else {
+        "cat /sys/fs/cgroup/devices/devices.list"
+    };
+    let script = format!(
+        "echo x >/dev/mine && mknod /tmp/kmsg c 1 11 && ! cat /tmp/kmsg; ls -l /dev/mine | cut -c1; {list}"
+    );
     let out = sh(
         e,
         &["--device", "/dev/null:/dev/mine:rw", "--cap-add", "MKNOD"],
-        script,
+        &script,
     )
     .ok();
     assert!(out.stderr.contains("Operation not permitted"), "{out}");
     assert_eq!(out.lines()[0], "c", "{out}");
     assert!(
-        !out.stdout.contains("a *:* rwm") && out.stdout.contains("c 1:3 rw"),
+        is_v2() || !out.stdout.contains("a *:* rwm") && out.stdout.contains("c 1:3 rw"),
         "{out}"
     );
 }
@@ -111,17 +133,20 @@ pub fn update(e: &Engine) {
     }
     args.push("c1");
     e.run(&args).ok();
-    let files = [
-        "memory/memory.limit_in_bytes",
-        "cpu/cpu.cfs_quota_us",
-        "cpu/cpu.shares",
-        "pids/pids.max",
-    ]
-    .map(file);
-    let mut args = vec!["exec", "c1", "cat"];
-    args.extend(files.iter().map(String::as_str));
-    let out = e.run(&args).ok();
-    assert_eq!(out.lines()[..3], ["67108864", "50000", "512"], "{out}");
+    let files = format!(
+        "cat {}; cat {}; cat {} {}",
+        file("memory/memory.limit_in_bytes", "memory.max"),
+        file("cpu/cpu.cfs_quota_us", "cpu.max"),
+        file("cpu/cpu.shares", "cpu.weight"),
+        file("pids/pids.max", "pids.max")
+    );
+    let out = e.run(&["exec", "c1", "sh", "-c", &files]).ok();
+    let quota = if is_v2() { "50000 100000" } else { "50000" };
+    assert_eq!(
+        out.lines()[..3],
+        ["67108864", quota, half_of_the_shares()],
+        "{out}"
+    );
     if e.kind == Kind::Docker {
         assert_eq!(out.lines()[3], "50", "{out}");
     }

@@ -1,6 +1,8 @@
 //! The checks: what each engine must be able to do with a runtime. Their words are runc's behaviour as the engine shows it.
 
 mod build;
+mod buildah;
+mod cgroups;
 mod create;
 mod exec;
 mod isolation;
@@ -19,19 +21,47 @@ use crate::{cri, ctr};
 /// A check, and the engines that it is for.
 pub struct Check {
     pub name: &'static str,
-    pub on: &'static [Kind],
+    pub on: On,
     pub run: fn(&Engine),
 }
 
+/// Engines on any machine, and more of them where the cgroups are version 2's.
+#[derive(Clone, Copy)]
+pub struct On {
+    pub any: &'static [Kind],
+    pub v2: &'static [Kind],
+}
+
+impl On {
+    const fn any(any: &'static [Kind]) -> Self {
+        Self { any, v2: &[] }
+    }
+
+    /// Here?
+    pub fn has(self, kind: Kind) -> bool {
+        self.any.contains(&kind) || (self.v2.contains(&kind) && integration::is_v2())
+    }
+}
+
 /// Those with Docker's command line.
-const CLI: &[Kind] = &[Kind::Podman, Kind::PodmanUser, Kind::Docker];
+const CLI: On = On::any(&[Kind::Podman, Kind::PodmanUser, Kind::Docker]);
 /// Those with cgroups: an ordinary user has none where the controllers are version 1's.
-const CGROUPS: &[Kind] = &[Kind::Podman, Kind::Docker];
-const PODMAN: &[Kind] = &[Kind::Podman, Kind::PodmanUser];
-const ROOTLESS: &[Kind] = &[Kind::PodmanUser];
-const DOCKER: &[Kind] = &[Kind::Docker];
-const CTR: &[Kind] = &[Kind::Containerd];
-const CRI: &[Kind] = &[Kind::Cri];
+const CGROUPS: On = On {
+    any: &[Kind::Podman, Kind::Docker],
+    v2: &[Kind::PodmanUser],
+};
+const ROOT: On = On::any(&[Kind::Podman, Kind::Docker]);
+const PODMAN: On = On::any(&[Kind::Podman, Kind::PodmanUser]);
+const PODMAN_V2: On = On {
+    any: &[],
+    v2: &[Kind::Podman, Kind::PodmanUser],
+};
+/// buildah has Podman's configuration.
+const BUILDAH: On = PODMAN;
+const ROOTLESS: On = On::any(&[Kind::PodmanUser]);
+const DOCKER: On = On::any(&[Kind::Docker]);
+const CTR: On = On::any(&[Kind::Containerd]);
+const CRI: On = On::any(&[Kind::Cri]);
 
 macro_rules! checks {
     ($($on:ident $name:literal $run:path;)*) => {
@@ -86,6 +116,10 @@ pub const ALL: &[Check] = checks! {
     CGROUPS "limits: devices" limits::devices;
     CLI "limits: ulimit, OOM score" limits::ulimit;
     CGROUPS "update" limits::update;
+    PODMAN_V2 "cgroups: split" cgroups::split;
+    PODMAN_V2 "cgroups: no-conmon" cgroups::no_conmon;
+    PODMAN_V2 "cgroups: disabled" cgroups::disabled;
+    PODMAN_V2 "cgroups: a pod's" cgroups::pod;
     CLI "read-only root" isolation::read_only;
     CLI "masked and read-only paths" isolation::masked;
     CLI "capabilities" isolation::capabilities;
@@ -94,7 +128,7 @@ pub const ALL: &[Check] = checks! {
     CLI "seccomp: the engine's own profile" isolation::seccomp;
     CLI "seccomp: a given profile, none" isolation::seccomp_given;
     CLI "volumes" isolation::volumes;
-    CGROUPS "volumes: propagation" isolation::propagation;
+    ROOT "volumes: propagation" isolation::propagation;
     CLI "tmpfs, /dev/shm" isolation::tmpfs;
     CLI "sysctl" isolation::sysctl;
     CLI "namespaces of another container" isolation::joined;
@@ -107,10 +141,12 @@ pub const ALL: &[Check] = checks! {
     PODMAN "--preserve-fds" podman::preserve_fds;
     PODMAN "--sdnotify" podman::sdnotify;
     CLI "network: none" network::none;
-    CGROUPS "network: a bridge, a published port" network::bridge;
+    ROOT "network: a bridge, a published port" network::bridge;
     ROOTLESS "network: slirp4netns" network::slirp;
     CLI "build" build::build;
     CLI "build: FROM scratch" build::scratch;
+    BUILDAH "buildah run" buildah::run;
+    BUILDAH "buildah build" buildah::build;
     DOCKER "build: BuildKit" build::buildkit;
     DOCKER "the runtime by its name" build::by_name;
     DOCKER "user namespace: userns-remap" build::remap;
@@ -142,13 +178,15 @@ pub const ALL: &[Check] = checks! {
     CRI "remove a running pod" cri::remove;
 };
 
-/// Those of this engine whose line has all the words.
+/// Those of this engine whose line has all the words; `a|b` is either.
 pub fn chosen(kind: Kind, runtime: &str, words: &[String]) -> Vec<&'static Check> {
     ALL.iter()
-        .filter(|c| c.on.contains(&kind))
+        .filter(|c| c.on.has(kind))
         .filter(|c| {
             let line = format!("{kind} {runtime} {}", c.name);
-            words.iter().all(|w| line.contains(w.as_str()))
+            words
+                .iter()
+                .all(|w| w.split('|').any(|one| line.contains(one)))
         })
         .collect()
 }
@@ -232,6 +270,12 @@ fn is_id(name: &str, parent: &str) -> bool {
         id.or(Some(name))
     };
     id.is_some_and(|id| id.len() == 64 && id.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+/// A file of a controller as it is seen from inside: version 1's, by its controller, or version 2's.
+fn cgroup_file(v1: &str, v2: &str) -> String {
+    let name = if integration::is_v2() { v2 } else { v1 };
+    format!("/sys/fs/cgroup/{name}")
 }
 
 /// A detached container that sleeps.
