@@ -1,27 +1,42 @@
 //! The help texts, from the table.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::defs::{COMMANDS, Command, Count, GLOBAL, HELP, Kind, Opt, Support};
+use super::defs::{COMMANDS, Command, Count, GLOBAL, HELP, Opt, Support};
 
-const ABOUT: &str = "A low-level OCI container runtime for Linux.\n\n\
+/// What the program is, in its help.
+pub const ABOUT: &str = "A low-level OCI container runtime for Linux.\n\n\
     It makes and runs containers from bundles: directories with a config.json and a root filesystem, as\n\
     the Open Container Initiative specifies them. Commands, options and outputs are runc's, so that it\n\
     can take runc's place below containerd, Docker, Podman and CRI-O.";
 
 fn left(option: &Opt) -> String {
-    let value = match option.kind {
-        Kind::Flag => String::new(),
-        Kind::Text(word) | Kind::Number(word) | Kind::Duration(word) => format!(" {word}"),
-    };
+    let value = option
+        .kind
+        .word()
+        .map_or(String::new(), |word| format!(" {word}"));
     match option.short {
         Some(short) => format!("--{}{value}, -{short}{value}", option.long),
         None => format!("--{}{value}", option.long),
     }
 }
 
+fn right(option: &Opt) -> Cow<'static, str> {
+    let more = if option.repeated {
+        "; may come more than once"
+    } else {
+        ""
+    };
+    match option.default {
+        None if more.is_empty() => option.help.into(),
+        None => format!("{}{more}", option.help).into(),
+        Some(default) => format!("{}{more} (default: {default})", option.help).into(),
+    }
+}
+
 /// Two columns.
-fn columns(out: &mut String, rows: &[(String, &str)]) {
+fn columns(out: &mut String, rows: &[(String, Cow<'static, str>)]) {
     let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
     for (left, right) in rows {
         // Writing to a String cannot fail.
@@ -29,9 +44,9 @@ fn columns(out: &mut String, rows: &[(String, &str)]) {
     }
 }
 
-fn options(list: &[Opt]) -> Vec<(String, &str)> {
+fn options(list: &[Opt]) -> Vec<(String, Cow<'static, str>)> {
     let shown = list.iter().filter(|o| !o.hidden).chain([&HELP]);
-    shown.map(|o| (left(o), o.help)).collect()
+    shown.map(|o| (left(o), right(o))).collect()
 }
 
 fn indent(out: &mut String, text: &str) {
@@ -51,12 +66,15 @@ pub fn program(name: &str) -> String {
     let of = |status| {
         let found = COMMANDS.iter().filter(move |c| c.status == status);
         found
-            .map(|c| (c.name.to_owned(), c.about))
+            .map(|c| (c.name.to_owned(), c.about.into()))
             .collect::<Vec<_>>()
     };
     out.push_str("\nCOMMANDS:\n");
     let mut rows = of(Support::Yes);
-    rows.push(("help, h".to_owned(), "show this help, or a command's"));
+    rows.push((
+        "help, h".to_owned(),
+        "show this help, or a command's".into(),
+    ));
     columns(&mut out, &rows);
     out.push_str("\nCOMMANDS OF RUNC THAT ARE NOT SUPPORTED YET:\n");
     columns(&mut out, &of(Support::NotYet));

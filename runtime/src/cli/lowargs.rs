@@ -99,7 +99,7 @@ impl LowArgs {
                     let text = quoted(&String::from_utf8_lossy(text));
                     format!("invalid boolean value {text} for -{name}: parse error")
                 })?),
-                (Kind::Text(_) | Kind::Number(_) | Kind::Duration(_), value) => {
+                (_, value) => {
                     let text = match value {
                         Some(text) => OsString::from_vec(text.to_vec()),
                         None => words

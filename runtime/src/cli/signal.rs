@@ -29,6 +29,11 @@ impl Signal {
         self.0
     }
 
+    /// The names, for who offers them.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.into_iter()
+    }
+
     /// Parses a number, or a name with or without `SIG`, in any case. Beyond runc: `RTMIN+n`, `RTMAX-n`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let unknown = || format!("unknown signal {}", quoted(text));

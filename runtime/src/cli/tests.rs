@@ -53,7 +53,11 @@ fn every_option_parses_in_every_form() {
                 for dashes in ["-", "--"] {
                     let (value, forms) = match option.kind {
                         Kind::Flag => ("true", vec![vec![format!("{dashes}{name}")]]),
-                        Kind::Text(_) | Kind::Number(_) => {
+                        Kind::Text(_)
+                        | Kind::File
+                        | Kind::Dir
+                        | Kind::OneOf(..)
+                        | Kind::Number(_) => {
                             ("7", vec![vec![format!("{dashes}{name}"), "7".to_owned()]])
                         }
                         Kind::Duration(_) => (
@@ -70,7 +74,9 @@ fn every_option_parses_in_every_form() {
                                 .unwrap();
                         let given = match option.kind {
                             Kind::Flag => low.flag(option.long),
-                            Kind::Text(_) => low.text(option.long) == Some(OsStr::new("7")),
+                            Kind::Text(_) | Kind::File | Kind::Dir | Kind::OneOf(..) => {
+                                low.text(option.long) == Some(OsStr::new("7"))
+                            }
                             Kind::Number(_) => low.number(option.long) == Some(7),
                             Kind::Duration(_) => {
                                 low.duration(option.long)
@@ -97,6 +103,27 @@ fn every_command_is_there() {
             "{}",
             command.name
         );
+    }
+}
+
+/// What the table says may come more than once is what `cmd` asks for all values of.
+#[test]
+fn repeated_options_are_read_whole() {
+    let text = [
+        include_str!("cmd/create.rs"),
+        include_str!("cmd/exec.rs"),
+        include_str!("cmd/mod.rs"),
+        include_str!("cmd/update.rs"),
+        include_str!("cmd/watch.rs"),
+    ]
+    .concat();
+    for (command, options) in tables() {
+        for option in options {
+            let all = ["texts", "numbers"]
+                .iter()
+                .any(|all| text.contains(&format!("{all}(\"{}\")", option.long)));
+            assert_eq!(option.repeated, all, "{command} --{}", option.long);
+        }
     }
 }
 

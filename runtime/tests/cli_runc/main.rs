@@ -272,6 +272,41 @@ fn version_says_who_we_are() {
     );
 }
 
+/// The words that the table names for a value, and no other.
+#[test]
+fn the_words_of_the_table_are_taken() {
+    use runc_rs::cli::defs::{Command as Entry, GLOBAL, Kind, Opt};
+    let exit = |before: &[String], after: &[String]| {
+        let mut command = Command::new(OURS);
+        command.args(["--root", "/nonexistent/root"]);
+        command.args(before).arg("list").args(after);
+        command.output().unwrap().status.code()
+    };
+    let list = Entry::find(b"list").unwrap().options;
+    let options = GLOBAL.iter().map(|o| (o, true));
+    let mut seen = 0;
+    for (option, global) in options.chain(list.iter().map(|o| (o, false))) {
+        let Opt {
+            long,
+            kind: Kind::OneOf(_, words),
+            ..
+        } = option
+        else {
+            continue;
+        };
+        for (word, code) in words.iter().map(|w| (*w, 0)).chain([("bogus", 1)]) {
+            let line = [format!("--{long}"), word.to_owned()];
+            let (before, after) = match global {
+                true => (&line[..], &[][..]),
+                false => (&[][..], &line[..]),
+            };
+            assert_eq!(exit(before, after), Some(code), "{line:?}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3 + 4 + 3);
+}
+
 #[test]
 fn a_log_file_is_appended_to() {
     let dir = std::env::temp_dir().join(format!("cli-append-{}", std::process::id()));

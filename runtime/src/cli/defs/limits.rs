@@ -1,6 +1,7 @@
 //! `update`: an option for each limit.
 
-use super::{Command, Count, Kind, Support, hidden, opt};
+use super::Kind::File as FILE;
+use super::{Command, Count, Kind, Operand, Support, opt};
 
 const BYTES: Kind = Kind::Text("BYTES");
 const MICROS: Kind = Kind::Text("MICROSECONDS");
@@ -8,6 +9,7 @@ const MICROS: Kind = Kind::Text("MICROSECONDS");
 pub(super) const UPDATE: Command = Command {
     name: "update",
     operands: "<container-id>",
+    takes: &[Operand::Id],
     count: Count::Exactly(1),
     about: "change a container's limits",
     text: "Limits that are not named stay as they are. If the kernel refuses one of them, those that were changed\n\
@@ -26,7 +28,7 @@ pub(super) const UPDATE: Command = Command {
         opt(
             "resources",
             Some('r'),
-            Kind::Text("FILE"),
+            FILE,
             "read the limits from FILE (\"-\": standard input), not from options",
         ),
         opt(
@@ -83,23 +85,25 @@ pub(super) const UPDATE: Command = Command {
             Kind::Text("LIST"),
             "memory nodes to allocate from",
         ),
-        hidden(opt(
+        opt(
             "kernel-memory",
             None,
             BYTES,
             "accepted for compatibility; not used",
-        )),
-        hidden(opt(
+        )
+        .hidden(),
+        opt(
             "kernel-memory-tcp",
             None,
             BYTES,
             "accepted for compatibility; not used",
-        )),
+        )
+        .hidden(),
         opt("memory", None, BYTES, "memory limit"),
         opt(
             "cpu-idle",
             None,
-            Kind::Text("0|1"),
+            Kind::OneOf("0|1", &["0", "1"]),
             "1: run only when nobody else wants the CPU (SCHED_IDLE)",
         ),
         opt(
