@@ -35,7 +35,7 @@ verb_deps() {
     local missing=() pair
     for pair in cc:gcc c++:g++ make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
         unshare:util-linux awk:gawk pkg-config:pkg-config qemu-system-x86_64:qemu-system-x86 modprobe:kmod \
-        systemd-notify:systemd $engine_packages; do
+        systemd-notify:systemd man:man-db mandoc:mandoc bash:bash zsh:zsh fish:fish $engine_packages; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     # A dynamically linked busybox would be useless in a root filesystem of its own.
@@ -100,6 +100,15 @@ verb_props() {
     names=()
     while read -r t; do names+=(-p runc-rs --test "$t"); done < <(test_names runtime '*')
     [ ${#names[@]} = 0 ] || cargo test --locked --no-fail-fast "${names[@]}"
+}
+
+# The man pages and completions: what is checked in is what the table gives, man and mandoc have nothing to say of it, and bash, zsh and
+# fish offer what they should.
+verb_manual() {
+    need man mandoc bash zsh fish busybox
+    # Of the runtime, for the names of containers.
+    cargo build --locked -p runc-rs
+    cargo test --locked -p manual --no-fail-fast
 }
 
 # The exhaustive search of the handshake, and its mutants. Optimized: it is a search.
