@@ -146,6 +146,12 @@ unsafe fn protect() {
                     let length = end - start.addr();
                     let refused = libc::mprotect(start.cast_mut().cast(), length, libc::PROT_READ);
                     if refused != 0 {
+                        // Nothing of the command line is read yet: neither a log file nor its format is known.
+                        let cause = std::io::Error::last_os_error();
+                        let text = format!(
+                            "runc-rs: cannot make the program's relocated data read-only: mprotect: {cause}\n"
+                        );
+                        libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len());
                         exit(127);
                     }
                 }
