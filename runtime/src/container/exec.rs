@@ -405,22 +405,15 @@ impl Entering<'_> {
 
     /// For the seccomp agent; the state is the container's.
     fn process_state(&self, pid: i32) -> ContainerProcessState<'_> {
-        let profile = self.plan.seccomp.as_ref();
-        let listener = profile.and_then(|profile| profile.listener.as_ref());
-        ContainerProcessState {
+        let state = listener::State {
             oci_version: spec::VERSION,
-            fds: [listener::SECCOMP_FD_NAME],
-            pid,
-            metadata: listener.map_or("", |listener| listener.metadata.as_str()),
-            state: listener::State {
-                oci_version: spec::VERSION,
-                id: &self.record.id,
-                status: "running",
-                pid: self.init.pid(),
-                bundle: self.record.bundle(),
-                annotations: &self.plan.annotations,
-            },
-        }
+            id: &self.record.id,
+            status: "running",
+            pid: self.init.pid(),
+            bundle: self.record.bundle(),
+            annotations: &self.plan.annotations,
+        };
+        ContainerProcessState::new(self.plan.seccomp.as_ref(), pid, state)
     }
 
     /// Is what nothing comes of because the container is paused?

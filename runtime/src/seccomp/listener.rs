@@ -15,7 +15,7 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 use serde::Serialize;
 
-use super::Listener;
+use super::{Listener, Profile};
 use crate::sys;
 
 /// How long an agent may take to accept, and to read, in seconds.
@@ -106,7 +106,21 @@ pub struct State<'a> {
 }
 
 /// The name of the notify descriptor in [`ContainerProcessState::fds`].
-pub const SECCOMP_FD_NAME: &str = "seccompFd";
+const SECCOMP_FD_NAME: &str = "seccompFd";
+
+impl<'a> ContainerProcessState<'a> {
+    /// What the agent of `profile` is told of the process `pid` of a container.
+    pub fn new(profile: Option<&'a Profile>, pid: i32, state: State<'a>) -> Self {
+        let listener = profile.and_then(|profile| profile.listener.as_ref());
+        Self {
+            oci_version: state.oci_version,
+            fds: [SECCOMP_FD_NAME],
+            pid,
+            metadata: listener.map_or("", |listener| &listener.metadata),
+            state,
+        }
+    }
+}
 
 impl Agent {
     /// Connects. To be done before anything is made: an agent that is not there is a mistake of the config.

@@ -18,5 +18,5 @@ mod tests;
 pub use dir::{Alone, Dir, list, make_root};
 pub use error::{Error, Result};
 pub use id::Id;
-pub use record::{Config, Limits, Namespace, Phase, Record, Runtime};
+pub use record::{Config, Limits, Namespace, Record, Runtime};
 pub use stat::{ProcStat, parse_stat, proc_stat};

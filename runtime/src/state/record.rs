@@ -22,8 +22,6 @@ pub struct Record {
     pub created: String,
     /// What third parties read of libcontainer's config.
     pub config: Config,
-    /// Was it made rootless?
-    pub rootless: bool,
     /// Controller ("memory", "name=systemd"; "" on cgroup v2) to the cgroup's absolute directory.
     pub cgroup_paths: BTreeMap<String, String>,
     /// "NEWPID" style names to `/proc/PID/ns/...`.
@@ -129,28 +127,13 @@ pub struct Namespace {
     pub path: String,
 }
 
-/// How far the creator had come when it wrote the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// The cgroup and the process may exist or not. The creator holds the lock while it lives.
-    Creating,
-    /// Init reached the start gate; pid and start time are valid.
-    Created,
-}
-
 /// What only this runtime reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
     /// The record's format; a reader refuses what it does not know.
     pub version: u32,
-    /// How far the creator had come.
-    pub phase: Phase,
     /// `ociVersion` of the config.
     pub oci_version: String,
-    /// Facts of the start gate, by name (for example the gate's inode); `container` writes and reads them.
-    #[serde(default)]
-    pub gate: BTreeMap<String, String>,
     /// The hooks of `start` and `delete`, which do not read config.json.
     #[serde(default, skip_serializing_if = "LateHooks::is_empty")]
     pub hooks: LateHooks,
