@@ -1,5 +1,7 @@
 //! The creator's half of the handshake: `sync_model::Creator` on the wire, and what it does between the messages.
 
+mod error;
+
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -11,66 +13,13 @@ use sync_model::{
     driver,
 };
 
-use super::init::UNSAID;
+use self::error::AT_EXEC;
+pub(super) use self::error::silent;
+pub use self::error::{EXEC_INIT, Error, INIT};
 use super::peer::Peer;
 use super::wire::Wire;
 use crate::seccomp::listener::{Agent, AgentError, PATIENCE_S};
 use crate::sys;
-
-/// Why there is no container.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Init says why. The text is the cause, with runc's words before it.
-    #[error("{}{error}", if *.before_run { "error during container init: " } else { "" })]
-    Init {
-        /// The cause.
-        error: sync_model::WireError,
-        /// Before `Run`: runc words it so.
-        before_run: bool,
-    },
-    /// Init died without a word.
-    #[error("{who} {death} while it was at: {doing}{hint}")]
-    Died {
-        /// "container init", or exec's process.
-        who: &'static str,
-        /// How.
-        death: Death,
-        /// What it was doing.
-        doing: &'static str,
-        /// What that may mean.
-        hint: &'static str,
-    },
-    /// Init failed, and its filter forbids it to say more than that.
-    #[error("{who} failed while it was at: {doing}: {}: its seccomp filter keeps it from saying more", sys::words(*.errno))]
-    Unsaid {
-        /// "container init", or exec's process.
-        who: &'static str,
-        /// What it was doing.
-        doing: &'static str,
-        /// Why.
-        errno: Errno,
-    },
-    /// Init, or exec's process, was killed for want of memory.
-    #[error("{0} was OOM-killed (memory limit too low?)")]
-    OutOfMemory(&'static str),
-    /// `exec`: the container was paused meanwhile.
-    #[error(
-        "the container was paused meanwhile: the process is killed, and gone when the container is resumed"
-    )]
-    Paused,
-    /// A hook of the creator. runc's words.
-    #[error("error during container init: {0}")]
-    Hook(#[from] crate::hooks::Error),
-    /// The agent of a seccomp profile with a listener.
-    #[error("{0}")]
-    Agent(#[from] AgentError),
-    /// The handshake ended in another way.
-    #[error("{0}")]
-    Ended(Outcome),
-    /// The wire, or a message that broke the rules.
-    #[error("{0}")]
-    Wire(#[from] sync_model::driver::Error<sys::Error>),
-}
 
 /// The creator's machine on its wire, seen by `O`.
 pub struct Creator<O, S = CreatorState> {
@@ -86,15 +35,6 @@ pub struct Creator<O, S = CreatorState> {
 
 /// Is the container paused?
 pub type Paused = Box<dyn Fn() -> bool>;
-
-/// What comes back when init is where it should be.
-#[derive(Debug)]
-pub struct Done {
-    /// Init, or what it became.
-    pub peer: Peer,
-    /// Keeps the conversation's end open; nothing more is said on it.
-    pub wire: OwnedFd,
-}
 
 /// Takes the notify descriptor of a filter to its listener.
 pub type HandOver<'a> = &'a dyn Fn(OwnedFd) -> Result<(), AgentError>;
@@ -114,63 +54,6 @@ impl<W: Watch> Watch for Option<W> {
         }
     }
 }
-
-impl Error {
-    /// Init died between the start's acceptance and the execve.
-    pub fn died_at_exec(death: Death) -> Self {
-        Self::died(INIT, death, AT_EXEC, true)
-    }
-
-    /// Exec's process died before its first word.
-    pub fn exec_died(death: Death) -> Self {
-        Self::died(
-            EXEC_INIT,
-            death,
-            "joining the container's namespaces",
-            false,
-        )
-    }
-
-    /// Init died at its gate. A filter with a listener is loaded by then.
-    pub fn died_at_gate(death: Death) -> Self {
-        Self::died(INIT, death, "the start gate", true)
-    }
-
-    /// `filtered`: under a seccomp filter, perhaps.
-    fn died(who: &'static str, death: Death, doing: &'static str, filtered: bool) -> Self {
-        let hint = match death {
-            Death::Killed(libc::SIGSYS) => {
-                ": its seccomp filter forbids a call that it needs to get there"
-            }
-            Death::Exited(sys::clone::EXEC_FAILED) if !filtered => {
-                ": the runtime's own executable could not be executed"
-            }
-            Death::Exited(status) if filtered && status > UNSAID => {
-                return Self::Unsaid {
-                    who,
-                    doing,
-                    errno: Errno::from_raw(status - UNSAID),
-                };
-            }
-            Death::Exited(_) if filtered => ": its seccomp filter may keep it from saying why",
-            _ => "",
-        };
-        Self::Died {
-            who,
-            death,
-            doing,
-            hint,
-        }
-    }
-}
-
-/// What init is at between `Starting` and its execve.
-const AT_EXEC: &str = "executing the program";
-
-/// Whom the errors are about.
-pub const INIT: &str = "container init";
-/// The same, of `exec`.
-pub const EXEC_INIT: &str = "exec's process";
 
 impl<O: Watch> Creator<O> {
     /// When init has made the mounts: `run`, which gets init's pidfd and must end when init does.
@@ -432,16 +315,6 @@ impl<O: Watch, S: States> Creator<O, S> {
 
     fn died(&self, death: Death) -> Error {
         Error::died(Self::who(), death, self.doing, self.filtered)
-    }
-}
-
-/// An init that does not answer hangs in a call that the agent was asked about.
-pub(super) fn silent(agent: &Agent, error: Error) -> Error {
-    match error {
-        Error::Wire(driver::Error::Transport(error)) if error.errno == Errno::ETIMEDOUT => {
-            agent.silent().into()
-        }
-        other => other,
     }
 }
 
