@@ -4,6 +4,8 @@
 //! and the parent goes on at once, to put the child in its cgroups while the kernel loads the new image. In return
 //! the child may only make raw system calls on memory that the parent keeps untouched: that is all of [`child`].
 
+mod child;
+
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -228,9 +230,9 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
         }
     }
 
-    // SAFETY: `args` is a valid clone_args; the child runs `child` on its own stack, inside `memory`, which stays
+    // SAFETY: `args` is a valid clone_args; the child runs `child::main` on its own stack, inside `memory`, which stays
     // allocated until `has_executed` (or for ever).
-    let pid = unsafe { clone3(&args, &raw const *memory, child) };
+    let pid = unsafe { clone3(&args, &raw const *memory, child::main) };
     if pid < 0 {
         let errno = Errno::from_raw(i32::try_from(-pid).unwrap_or(libc::EIO));
         return Err(Error::new(
@@ -341,196 +343,6 @@ pub(super) unsafe fn clone3<T>(
         );
     }
     result
-}
-
-/// Tells the parent why this child ends, and ends.
-#[cfg(target_arch = "x86_64")]
-fn refuse(memory: &Memory, what: i32, place: usize, errno: i64) -> ! {
-    memory.refused_what.store(what, Ordering::Release);
-    memory.refused_place.store(place as i32, Ordering::Release);
-    memory.refused_errno.store(-errno as i32, Ordering::Release);
-    exit_child()
-}
-
-/// Joins the namespaces: first those that this user may, then the user namespace, then what only its root may.
-#[cfg(target_arch = "x86_64")]
-fn join(memory: &Memory) {
-    let count = memory.join.len();
-    let mut joined = 0_u32;
-    let mut round = 0;
-    while round < 3 {
-        let mut index = 0;
-        while index < count {
-            // SAFETY: in bounds: index < join.len().
-            let (fd, kind) = unsafe { *memory.join.as_ptr().add(index) };
-            let is_user = kind == libc::CLONE_NEWUSER as u64;
-            let bit = 1_u32 << (index & 31);
-            if joined & bit == 0 && is_user == (round == 1) {
-                // SAFETY: numbers only; this process shares neither its namespaces nor its directories.
-                let done = unsafe { syscall(libc::SYS_setns, i64::from(fd), kind as i64, 0, 0, 0) };
-                if done == 0 {
-                    joined |= bit;
-                } else if round > 0 || done != -i64::from(libc::EPERM) {
-                    refuse(memory, AT_JOIN, index, done);
-                }
-            }
-            index += 1;
-        }
-        round += 1;
-    }
-}
-
-/// What the first process does. No allocation, no errno, no library call, here and below.
-#[cfg(target_arch = "x86_64")]
-extern "C" fn child(memory: *const Memory) -> ! {
-    // SAFETY: `spawn` passes a live Memory that nobody writes to.
-    let shared = unsafe { &*memory };
-    if !shared.twice {
-        born(memory);
-    }
-    join(shared);
-    // SAFETY: the second child has a stack of its own in the memory that all three share, and CLONE_PARENT_SETTID writes to
-    // an atomic of it.
-    let pid = unsafe { clone3(&shared.second, shared, born) };
-    if pid < 0 {
-        refuse(shared, AT_BIRTH, 0, pid);
-    }
-    exit_child()
-}
-
-/// The child's whole life before its new image.
-#[cfg(target_arch = "x86_64")]
-extern "C" fn born(memory: *const Memory) -> ! {
-    // SAFETY: `spawn` passes a live Memory that nobody writes to.
-    let memory = unsafe { &*memory };
-    let count = memory.fds.len() as i64;
-    let first = i64::from(memory.first);
-    // SAFETY: raw system calls on this process's own descriptor table (no CLONE_FILES) and on live memory.
-    unsafe {
-        let above = first + count;
-        let mut index = 0;
-        // Before dup3 below takes the place of one of these descriptors.
-        while index < memory.enter.len() as i64 {
-            let fd = i64::from(*memory.enter.as_ptr().add(index as usize));
-            let done = syscall(libc::SYS_write, fd, c"0".as_ptr() as i64, 1, 0, 0);
-            if done < 0 {
-                refuse(memory, AT_CGROUP, index as usize, done);
-            }
-            index += 1;
-        }
-        if !memory.twice && !memory.join.is_empty() {
-            join(memory);
-        }
-        index = 0;
-        while index < count {
-            // In bounds: index < fds.len().
-            let fd = i64::from(*memory.fds.as_ptr().add(index as usize));
-            let target = first + index;
-            let done = if fd == target {
-                syscall(libc::SYS_fcntl, fd, i64::from(libc::F_SETFD), 0, 0, 0)
-            } else {
-                syscall(libc::SYS_dup3, fd, target, 0, 0, 0)
-            };
-            if done < 0 {
-                exit_child();
-            }
-            index += 1;
-        }
-        if memory.user {
-            wait_and_become_root(memory, above);
-        }
-        // Whatever else the caller left open goes with the exec (CVE-2024-21626).
-        if syscall(
-            libc::SYS_close_range,
-            above,
-            i64::from(u32::MAX),
-            i64::from(libc::CLOSE_RANGE_CLOEXEC),
-            0,
-            0,
-        ) < 0
-        {
-            exit_child();
-        }
-        syscall(
-            libc::SYS_execveat,
-            i64::from(memory.program),
-            c"".as_ptr() as i64,
-            memory.argv.as_ptr() as i64,
-            memory.envp.as_ptr() as i64,
-            i64::from(libc::AT_EMPTY_PATH),
-        );
-    }
-    exit_child()
-}
-
-/// In a user namespace: nothing but its own descriptors, until the id maps are written; then it is root, and executes.
-///
-/// It only looks whether there is a byte (MSG_PEEK): the message is for the program. It has closed its copy of the other end
-/// before, or would never see that its creator is gone.
-#[cfg(target_arch = "x86_64")]
-fn wait_and_become_root(memory: &Memory, above: i64) -> ! {
-    let mut byte = 0_u8;
-    // SAFETY: raw system calls on this process's own descriptors, one live byte and live memory.
-    unsafe {
-        if i64::from(memory.program) != above {
-            let flags = i64::from(libc::O_CLOEXEC);
-            if syscall(
-                libc::SYS_dup3,
-                i64::from(memory.program),
-                above,
-                flags,
-                0,
-                0,
-            ) < 0
-            {
-                exit_child();
-            }
-        }
-        let rest = above + 1;
-        if syscall(libc::SYS_close_range, rest, i64::from(u32::MAX), 0, 0, 0) < 0 {
-            exit_child();
-        }
-        loop {
-            let flags = i64::from(libc::MSG_PEEK);
-            let wire = i64::from(memory.first);
-            let buffer = &raw mut byte as i64;
-            let done = syscall(libc::SYS_recvfrom, wire, buffer, 1, flags, 0);
-            if done == 1 {
-                break;
-            }
-            if done != -i64::from(libc::EINTR) {
-                exit_child();
-            }
-        }
-        // Where it is denied the groups stay, and whoever asked for others gets an error later.
-        let done = syscall(libc::SYS_setgroups, 0, 0, 0, 0, 0);
-        if done < 0 && done != -i64::from(libc::EPERM) {
-            refuse(memory, AT_ROOT, 0, done);
-        }
-        for call in [libc::SYS_setresgid, libc::SYS_setresuid] {
-            let done = syscall(call, 0, 0, 0, 0, 0);
-            if done < 0 {
-                refuse(memory, AT_ROOT, 0, done);
-            }
-        }
-        syscall(
-            libc::SYS_execveat,
-            above,
-            c"".as_ptr() as i64,
-            memory.argv.as_ptr() as i64,
-            memory.envp.as_ptr() as i64,
-            i64::from(libc::AT_EMPTY_PATH),
-        );
-    }
-    exit_child()
-}
-
-#[cfg(target_arch = "x86_64")]
-fn exit_child() -> ! {
-    loop {
-        // SAFETY: ends this process only: it shares memory, but is no thread of its parent.
-        unsafe { syscall(libc::SYS_exit_group, i64::from(EXEC_FAILED), 0, 0, 0, 0) };
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
