@@ -1,6 +1,7 @@
 //! What becomes of a config.json: what is refused, in which words, and what the accepted ones mean.
 #![allow(clippy::unwrap_used)]
 
+mod impossible;
 mod json_text;
 mod meaning;
 mod refused;
