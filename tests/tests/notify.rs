@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use integration::{
     Config, Container, Fifo, Pty, Signal, TempDir, alive, is_ours, need_root, readable, signal,
-    skip, this_test, wait_gone, wait_until,
+    skip, this_test, wait_gone,
 };
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::json;
@@ -87,7 +87,7 @@ impl Manager {
         self.socket.set_nonblocking(false).unwrap();
     }
 
-    fn start(&self, c: &Container, command: &str, options: &[&str]) -> Running {
+    pub fn start(&self, c: &Container, command: &str, options: &[&str]) -> Running {
         self.start_with(c, command, options, |_| {})
     }
 
@@ -113,7 +113,7 @@ impl Manager {
 }
 
 /// Up, then waits to be told how to end: a word is an exit code.
-fn waiting(change: impl FnOnce(&mut Config)) -> (Container, Fifo, Fifo) {
+pub fn waiting(change: impl FnOnce(&mut Config)) -> (Container, Fifo, Fifo) {
     let c = Container::unsaved();
     let (up, go) = (c.fifo("up"), c.fifo("go"));
     let c = c.with_config(|g| {
@@ -123,19 +123,27 @@ fn waiting(change: impl FnOnce(&mut Config)) -> (Container, Fifo, Fifo) {
     (c, up, go)
 }
 
+/// Created by who has a manager, and not started.
+pub fn created() -> (Manager, Container, Fifo, Fifo) {
+    let (c, up, go) = waiting(|_| {});
+    let manager = Manager::new();
+    manager.start(&c, "create", &[]).end(&c).ok();
+    (manager, c, up, go)
+}
+
 /// The program's words, where the program would say them.
-fn say(pid: u32, words: &str) -> std::io::Result<()> {
+pub fn say(pid: u32, words: &str) -> std::io::Result<()> {
     let path = format!("/proc/{pid}/root/run/notify/notify.sock");
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(integration::hang()))?;
     socket.send_to(words.as_bytes(), path).map(drop)
 }
 
-fn notify_dir(c: &Container) -> PathBuf {
+pub fn notify_dir(c: &Container) -> PathBuf {
     c.runtime.root().join(&c.id).join("notify")
 }
 
-const PLACE: &str = "/run/notify/notify.sock";
+pub const PLACE: &str = "/run/notify/notify.sock";
 
 #[test]
 fn a_detached_run_waits_for_ready() {
@@ -167,9 +175,7 @@ fn a_detached_run_waits_for_ready() {
 #[test]
 fn create_then_start() {
     need_root!();
-    let (c, mut up, mut go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
+    let (manager, c, mut up, mut go) = created();
     assert_eq!(c.status(), "created");
     assert!(!notify_dir(&c).join("notify.sock").exists());
     let start = manager.start(&c, "start", &[]);
@@ -186,17 +192,6 @@ fn create_then_start() {
     start.end(&c).ok();
     go.say("0");
     wait_gone(pid);
-    c.delete().ok();
-    c.nothing_left();
-}
-
-#[test]
-fn a_created_container_is_deleted() {
-    need_root!();
-    let (c, _up, _go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
-    assert!(notify_dir(&c).is_dir());
     c.delete().ok();
     c.nothing_left();
 }
@@ -325,9 +320,7 @@ fn a_program_that_ends_without_being_ready() {
 #[test]
 fn ready_and_dead() {
     need_root!();
-    let (c, mut up, mut go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
+    let (manager, c, mut up, mut go) = created();
     let start = manager.start(&c, "start", &[]);
     up.line();
     let pid = c.pid();
@@ -379,148 +372,6 @@ fn without_a_manager_nothing_changes() {
     .end(&c)
     .ok();
     assert_eq!(out.text(), "/of/the/config\nno place");
-}
-
-/// Who has called `run` may be gone: the container runs all the same. `start` has nothing else to do than to tell.
-#[test]
-fn nobody_at_the_address() {
-    need_root!();
-    let c = Container::sh("exit 7");
-    let mut manager = Manager::new();
-    manager.address.push_str(".gone");
-    let out = manager.start(&c, "run", &[]);
-    if !is_ours() {
-        out.end(&c).exits(7);
-        return skip(&this_test(), "1.1.5 starts the container and then fails");
-    }
-    let said = "dial unixgram";
-    out.end(&c).exits(7).says(said);
-    let c = Container::sh("exit 7");
-    manager
-        .start(&c, "run", &["--detach"])
-        .end(&c)
-        .ok()
-        .says(said);
-    let c = Container::sleeping();
-    manager.start(&c, "create", &[]).end(&c).ok();
-    let out = manager.start(&c, "start", &[]).end(&c).refused(said);
-    assert!(out.stderr.contains("no such file or directory"), "{out}");
-    assert_eq!(c.status(), "created");
-    c.start().ok();
-    assert_eq!(c.status(), "running");
-}
-
-#[test]
-fn created_without_and_started_with_a_manager() {
-    need_root!();
-    let c = Container::sleeping();
-    let manager = Manager::new();
-    c.create().ok();
-    let out = manager
-        .start(&c, "start", &[])
-        .end(&c)
-        .refused("notify.sock: bind: no such file or directory");
-    assert_eq!(c.status(), "created", "{out}");
-    c.start().ok();
-    assert_eq!(c.status(), "running");
-}
-
-#[test]
-fn created_with_and_started_without_a_manager() {
-    need_root!();
-    let (c, mut up, _go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
-    c.start().ok();
-    assert_eq!(up.line(), PLACE);
-    assert!(say(c.pid(), "READY=1").is_err());
-}
-
-/// A starter was killed between its listening and its asking: its socket is still there.
-#[test]
-fn what_a_dead_starter_has_left() {
-    need_root!();
-    if !ours_alone("1.1.5 never starts it: the address is in use") {
-        return;
-    }
-    let (c, mut up, _go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
-    drop(UnixDatagram::bind(notify_dir(&c).join("notify.sock")).unwrap());
-    let start = manager.start(&c, "start", &[]);
-    up.line();
-    let pid = c.pid();
-    say(pid, "READY=1").unwrap();
-    drop(manager.hear_ready(pid));
-    start.end(&c).ok();
-}
-
-#[test]
-fn a_killed_starter_takes_nothing_along() {
-    need_root!();
-    let (c, mut up, mut go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
-    let start = manager.start(&c, "start", &[]);
-    up.line();
-    signal(start.pid(), Signal::KILL);
-    assert_eq!(start.end(&c).code, 137);
-    // runc says so of what runs, if its starter was killed before it has removed the fifo.
-    let status = c.status();
-    assert!(
-        status == "running" || !is_ours() && status == "created",
-        "{status}"
-    );
-    let pid = c.pid();
-    go.say("2");
-    assert_eq!(wait_gone(pid), Some(2));
-    c.delete().ok();
-    c.nothing_left();
-}
-
-#[test]
-fn deleted_while_start_waits() {
-    need_root!();
-    let (c, mut up, _go) = waiting(|_| {});
-    let manager = Manager::new();
-    manager.start(&c, "create", &[]).end(&c).ok();
-    let pid = c.pid();
-    let start = manager.start(&c, "start", &[]);
-    up.line();
-    c.call(&["delete", "--force"]).ok();
-    wait_gone(pid);
-    within(5, || start.end(&c)).ok();
-    c.nothing_left();
-}
-
-/// Who waits for its manager keeps nobody from the container.
-#[test]
-fn deleted_while_the_manager_does_not_answer() {
-    need_root!();
-    if !ours_alone("1.1.5 sends no barrier") {
-        return;
-    }
-    for (options, code) in [(&["--detach"][..], 0), (&["--keep"], 0)] {
-        let (c, mut up, mut go) = waiting(|_| {});
-        let manager = Manager::new();
-        let run = manager.start(&c, "run", options);
-        up.line();
-        let pid = c.pid();
-        say(pid, "READY=1").unwrap();
-        let main_pid = if options == ["--keep"] {
-            run.pid()
-        } else {
-            pid
-        };
-        let barrier = manager.hear_ready(main_pid);
-        go.say("0");
-        assert!(wait_until(|| c.status() == "stopped"));
-        within(5, || c.delete()).ok();
-        assert!(alive(run.pid()));
-        drop(barrier);
-        within(5, || run.end(&c)).exits(code);
-        c.nothing_left();
-    }
 }
 
 #[test]
