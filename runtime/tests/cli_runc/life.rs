@@ -7,15 +7,13 @@ use std::process::Command;
 use super::OURS;
 use super::place::Place;
 
-#[test]
-fn a_life_is_runcs() {
+/// A container that sleeps, for both runtimes.
+fn sleeper(name: &str) -> Option<Place> {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: needs root to run containers");
-        return;
+        return None;
     }
-    let Some(place) = Place::new("life") else {
-        return;
-    };
+    let place = Place::new(name)?;
     let laid = Command::new(OURS)
         .args(["spec", "--busybox", "-b"])
         .arg(place.0.join("bundle"))
@@ -23,36 +21,90 @@ fn a_life_is_runcs() {
         .unwrap();
     if !laid.status.success() {
         eprintln!("skipped: {}", String::from_utf8_lossy(&laid.stderr));
-        return;
+        return None;
     }
     let config = place.0.join("bundle/config.json");
     let text = fs::read_to_string(&config).unwrap();
     // The cgroup of each is named for the container, as that of none else on this host.
     let text = text.replacen('{', "{\"annotations\": {\"b\": \"<2>\", \"a\": \"1\"},", 1);
     fs::write(&config, text.replace("\"sh\"", "\"sleep\", \"1000\"")).unwrap();
+    Some(place)
+}
 
-    let lives = ["ours", "theirs"].map(|who| {
-        let id = format!("cli-life-{who}-{}", std::process::id());
-        let step = |line: &str| {
-            let line: Vec<String> = line
-                .split(' ')
-                .map(|word| word.replace("ID", &id))
-                .collect();
-            let seen = place.run(
-                who,
-                &line.iter().map(String::as_str).collect::<Vec<_>>(),
-                &[],
-            );
-            // The exit status as a word: numbers are taken out.
-            let code = match seen.code {
-                Some(0) => "well",
-                Some(1) => "failed",
-                _ => "otherwise",
-            };
-            format!("{line:?} {code}\n{seen:#?}\n").replace(&id, "ID")
+/// A life, step by step, and all that was said in it.
+struct Life<'a> {
+    place: &'a Place,
+    who: &'a str,
+    id: String,
+    said: String,
+}
+
+impl Life<'_> {
+    /// What a command says.
+    fn ask(&self, line: &str) -> String {
+        let line = line.split(' ').map(|word| word.replace("ID", &self.id));
+        let line: Vec<String> = line.collect();
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        let mut seen = self.place.run(self.who, &words, &[]);
+        // Where runc tries to undo its own failure it fails again, and says so.
+        seen.stderr = (seen.stderr.lines())
+            .filter(|line| !line.contains("Setting back cgroup configs failed"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        // The exit status as a word: numbers are taken out.
+        let code = match seen.code {
+            Some(0) => "well",
+            Some(1) => "failed",
+            _ => "otherwise",
         };
-        let mut life = String::new();
-        for line in [
+        format!("{line:?} {code}\n{seen:#?}\n").replace(&self.id, "ID")
+    }
+
+    fn steps(&mut self, lines: &[&str]) {
+        for line in lines {
+            let said = self.ask(line);
+            self.said.push_str(&said);
+        }
+    }
+
+    /// A death takes its time; nothing else tells of it to who did not start the container.
+    fn until(&self, line: &str, words: &str) {
+        let come = (0..2000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            self.ask(line).contains(words)
+        });
+        assert!(come, "{line}: {words:?} does not come: {}", self.said);
+    }
+}
+
+/// Two lives, and what was said in them is the same.
+fn are_the_same(place: &Place, name: &str, live: impl Fn(&mut Life<'_>)) {
+    let lives = ["ours", "theirs"].map(|who| {
+        let mut life = Life {
+            place,
+            who,
+            id: format!("cli-{name}-{who}-{}", std::process::id()),
+            said: String::new(),
+        };
+        live(&mut life);
+        plain(&life.said)
+    });
+    for word in ["well", "failed"] {
+        assert!(lives[0].contains(word), "{}", lives[0]);
+    }
+    for (ours, theirs) in lives[0].split("\n[").zip(lives[1].split("\n[")) {
+        assert_eq!(ours, theirs, "\nleft: ours, right: runc's");
+    }
+    assert_eq!(lives[0], lives[1]);
+}
+
+#[test]
+fn a_life_is_runcs() {
+    let Some(place) = sleeper("life") else {
+        return;
+    };
+    are_the_same(&place, "life", |life| {
+        life.steps(&[
             "create ID",
             "create ID",
             "run ID",
@@ -68,16 +120,9 @@ fn a_life_is_runcs() {
             "state ID",
             "kill ID 0",
             "kill ID KILL",
-        ] {
-            life.push_str(&step(line));
-        }
-        // A death takes its time; nothing else tells of it to who did not start the container.
-        let stopped = (0..2000).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            step("state ID").contains("stopped")
-        });
-        assert!(stopped, "{life}");
-        for line in [
+        ]);
+        life.until("state ID", "stopped");
+        life.steps(&[
             "state ID",
             "list",
             "kill ID KILL",
@@ -89,45 +134,17 @@ fn a_life_is_runcs() {
             "delete -f ID",
             "delete -f ID",
             "list -q",
-        ] {
-            life.push_str(&step(line));
-        }
-        plain(&life)
+        ]);
     });
-    assert!(
-        lives[0].contains("well") && lives[0].contains("failed"),
-        "{}",
-        lives[0]
-    );
-    for (ours, theirs) in lives[0].split("\n[").zip(lives[1].split("\n[")) {
-        assert_eq!(ours, theirs, "\nleft: ours, right: runc's");
-    }
-    assert_eq!(lives[0], lives[1]);
 }
 
 /// The commands on a container that lives: what they say, and what they do to each other.
 #[test]
 fn changes_of_a_life_are_runcs() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root to run containers");
-        return;
-    }
-    let Some(place) = Place::new("changes") else {
+    let Some(place) = sleeper("changes") else {
         return;
     };
     let bundle = place.0.join("bundle");
-    let laid = Command::new(OURS)
-        .args(["spec", "--busybox", "-b"])
-        .arg(&bundle)
-        .output()
-        .unwrap();
-    if !laid.status.success() {
-        eprintln!("skipped: {}", String::from_utf8_lossy(&laid.stderr));
-        return;
-    }
-    let config = bundle.join("config.json");
-    let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("\"sh\"", "\"sleep\", \"1000\"")).unwrap();
     for (name, text) in [
         ("empty", "{}"),
         (
@@ -144,34 +161,8 @@ fn changes_of_a_life_are_runcs() {
     }
     let v1 = Path::new("/sys/fs/cgroup/memory").is_dir();
 
-    let lives = ["ours", "theirs"].map(|who| {
-        let id = format!("cli-changes-{who}-{}", std::process::id());
-        let step = |line: &str| {
-            let line: Vec<String> = line
-                .split(' ')
-                .map(|word| word.replace("ID", &id))
-                .collect();
-            let words: Vec<&str> = line.iter().map(String::as_str).collect();
-            let mut seen = place.run(who, &words, &[]);
-            // Where runc tries to undo its own failure it fails again, and says so.
-            seen.stderr = (seen.stderr.lines())
-                .filter(|line| !line.contains("Setting back cgroup configs failed"))
-                .collect::<Vec<_>>()
-                .join("\n");
-            let code = match seen.code {
-                Some(0) => "well",
-                Some(1) => "failed",
-                _ => "otherwise",
-            };
-            format!("{line:?} {code}\n{seen:#?}\n").replace(&id, "ID")
-        };
-        let mut life = String::new();
-        let mut steps = |lines: &[&str]| {
-            for line in lines {
-                life.push_str(&step(line));
-            }
-        };
-        steps(&[
+    are_the_same(&place, "changes", |life| {
+        life.steps(&[
             "create ID",
             "resume ID",
             "pause ID",
@@ -232,7 +223,7 @@ fn changes_of_a_life_are_runcs() {
             "update -memory=64m -memory 65m ID --cpu-share=512",
         ]);
         if v1 {
-            steps(&[
+            life.steps(&[
                 "update -r memory ID",
                 "update -r others ID",
                 "update -r unified ID",
@@ -247,16 +238,11 @@ fn changes_of_a_life_are_runcs() {
                 "update --cpuset-mems x ID",
             ]);
         }
-        steps(&["pause ID", "kill ID KILL"]);
-        // A death takes its time; nothing else tells of it to who did not start the container.
-        let stopped = (0..2000).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            step("state ID").contains("stopped")
-        });
-        assert!(stopped);
+        life.steps(&["pause ID", "kill ID KILL"]);
+        life.until("state ID", "stopped");
         // Its cgroup is empty a moment later than that.
-        assert!((0..2000).any(|_| step("ps -f json ID").contains("null")));
-        steps(&[
+        life.until("ps -f json ID", "null");
+        life.steps(&[
             "state ID",
             "pause ID",
             "resume ID",
@@ -277,12 +263,7 @@ fn changes_of_a_life_are_runcs() {
             "delete -f ID",
             "list -q",
         ]);
-        plain(&life)
     });
-    for (ours, theirs) in lives[0].split("\n[").zip(lives[1].split("\n[")) {
-        assert_eq!(ours, theirs, "\nleft: ours, right: runc's");
-    }
-    assert_eq!(lives[0], lives[1]);
 }
 
 /// Without pids, times, the length of names, and the version of the specification.
