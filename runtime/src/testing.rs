@@ -10,6 +10,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+/// The words between quotation marks in a source file's own code, without its tests: what a parser may compare with.
+pub(crate) fn words(source: &'static str) -> impl Iterator<Item = &'static str> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| line.split('"').skip(1).step_by(2))
+}
+
 const ALONE: &str = "RUNC_RS_TEST_ALONE";
 
 /// Runs `body` in a new process: this test program, told to run the one test `name` (see [`solo!`]) and nothing else.

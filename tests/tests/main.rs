@@ -21,6 +21,7 @@ mod exec_fails;
 mod exec_tty;
 mod exec_where;
 mod explain;
+mod features;
 mod foreground;
 mod hangs;
 mod hangs_seccomp;

@@ -120,6 +120,30 @@ fn recursive_flags() {
     }
 }
 
+/// What a tree has of its source is taken back, too: to the kernel's default. runc 1.1 hands the kernel a part of the field, which it refuses.
+#[test]
+fn access_times_are_taken_back() {
+    need_root!();
+    if !is_ours() {
+        integration::skip(&integration::this_test(), "EINVAL with runc");
+        return;
+    }
+    let host = TempDir::new("atime");
+    for (flag, option, word) in [
+        (rustix::mount::MountFlags::NOATIME, "ratime", "noatime"),
+        (rustix::mount::MountFlags::STRICTATIME, "rnostrictatime", ""),
+    ] {
+        rustix::mount::mount("atime", host.path(), "tmpfs", flag, None).unwrap();
+        let source = host.path().to_str().unwrap();
+        let before = shown("bind", source, &["rbind"]);
+        assert!(!has(&before, "relatime"), "{before}");
+        assert!(word.is_empty() || has(&before, word), "{before}");
+        let after = shown("bind", source, &["rbind", option]);
+        assert!(has(&after, "relatime"), "{option}: {after}");
+        rustix::mount::unmount(host.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    }
+}
+
 /// A word that nobody knows is the filesystem's own; what it does not take either, is an error that shows it.
 #[test]
 fn unknown_options_are_the_filesystems() {

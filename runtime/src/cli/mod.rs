@@ -30,6 +30,8 @@ pub use signal::Signal;
 
 /// The version that this runtime reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit that it was built from, if the builder says it.
+pub(crate) const COMMIT: Option<&str> = option_env!("RUNC_RS_COMMIT");
 /// The newest version of the runtime specification that it follows.
 pub const SPEC_VERSION: &str = crate::spec::VERSION;
 

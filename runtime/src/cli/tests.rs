@@ -374,48 +374,6 @@ fn lists_are_runcs() {
     assert_eq!(output::names(&[view().id, other.id]), "t2\na-name-é\n");
 }
 
-#[test]
-fn features_are_json() {
-    let value: serde_json::Value = serde_json::from_str(&output::features()).unwrap();
-    assert_eq!(value["ociVersionMax"], SPEC_VERSION);
-    assert_eq!(value["linux"]["capabilities"].as_array().unwrap().len(), 41);
-    let seccomp = &value["linux"]["seccomp"];
-    assert_eq!(seccomp["enabled"], true);
-    // All that is listed is taken, and in the order of its names; the flags are in runc's.
-    for list in ["actions", "operators", "archs"] {
-        let names = seccomp[list].as_array().unwrap();
-        assert!(names.len() > 5 && names.iter().map(|v| v.as_str().unwrap()).is_sorted());
-    }
-    for (list, field) in [
-        ("actions", "defaultAction"),
-        ("archs", "architectures"),
-        ("knownFlags", "flags"),
-    ] {
-        for name in seccomp[list].as_array().unwrap() {
-            let mut profile = serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x",
-                "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]});
-            profile[field] = if list == "actions" {
-                name.clone()
-            } else {
-                serde_json::json!([name])
-            };
-            let config = serde_json::json!({"ociVersion": "1.2.0", "process": {"args": ["sh"], "cwd": "/"}, "root": {"path": "r"},
-                "linux": {"namespaces": [{"type": "mount"}], "seccomp": profile}});
-            let parsed =
-                crate::spec::parse(config.to_string().as_bytes(), "/", &Default::default());
-            assert_eq!(
-                parsed.is_ok(),
-                name != "SCMP_ACT_NOTIFY",
-                "{name}: {parsed:?}"
-            );
-        }
-    }
-    assert_eq!(seccomp["supportedFlags"], seccomp["knownFlags"]);
-    let options = value["mountOptions"].as_array().unwrap();
-    let sorted = options.iter().map(|v| v.as_str().unwrap()).is_sorted();
-    assert!(sorted && options.len() > 50);
-}
-
 /// Every text of the table, as it is shown: a change of the table is a change of this file.
 /// `UPDATE=1 cargo test -p runc-rs help_is_as_written` writes it anew.
 #[test]

@@ -36,6 +36,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, in the order of a life.
+    pub const ALL: [Kind; 6] = [
+        Kind::Prestart,
+        Kind::CreateRuntime,
+        Kind::CreateContainer,
+        Kind::StartContainer,
+        Kind::Poststart,
+        Kind::Poststop,
+    ];
+
     /// As config.json has it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -77,6 +77,11 @@ impl Arch {
         FOREIGN.contains(&name).then_some(Listed::Foreign)
     }
 
+    /// Every name that [`Arch::from_oci`] knows.
+    pub fn oci_names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().map(Self::oci_name).chain(FOREIGN)
+    }
+
     /// Its name in `linux.seccomp.architectures`.
     pub const fn oci_name(self) -> &'static str {
         match self {

@@ -79,6 +79,11 @@ mod tests {
             let number = number(&format!("CAP_{name}")).expect("in the list");
             assert_eq!(number as usize, kernel, "{name}");
         }
+        // None that is taken is missing in the list.
+        for word in crate::testing::words(include_str!("capability.rs")) {
+            let listed = NAMES.split(' ').any(|name| name == word);
+            assert_eq!(listed, number(&format!("CAP_{word}")).is_some(), "{word}");
+        }
         for (name, kernel) in [
             ("CAP_CHOWN", 0),
             ("CAP_KILL", 5),

@@ -60,6 +60,10 @@ pub(super) fn plan(
             Some(Effect::ClearRecursive(bits)) => {
                 plan.rec_attr_clear |= bits;
                 plan.rec_attr_set &= !bits;
+                // Nor can a part of it be cleared: what is left is the kernel's default, relatime.
+                if bits & libc::MOUNT_ATTR__ATIME != 0 {
+                    plan.rec_attr_clear |= libc::MOUNT_ATTR__ATIME;
+                }
             }
             Some(Effect::CopyUp) => plan.tmpcopyup = true,
             Some(Effect::IdMap(recursive)) => idmap = Some(recursive),

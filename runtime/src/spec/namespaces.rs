@@ -136,3 +136,16 @@ pub(super) fn time_offsets(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_for_features_and_the_parser_agree() {
+        for word in crate::testing::words(include_str!("namespaces.rs")).chain(NAMES.split(' ')) {
+            let listed = NAMES.split(' ').any(|name| name == word);
+            assert_eq!(listed, bit(word).is_some(), "{word}");
+        }
+    }
+}

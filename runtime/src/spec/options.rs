@@ -119,6 +119,11 @@ mod tests {
         for name in names {
             assert_ne!(effect(name), None, "{name}");
         }
+        // None that is taken is missing.
+        for word in crate::testing::words(include_str!("options.rs")) {
+            let listed = NAMES.split(' ').any(|name| name == word);
+            assert_eq!(listed, effect(word).is_some(), "{word}");
+        }
         assert_eq!(effect("size=64k"), None);
         assert_eq!(effect("RO"), None);
         assert_eq!(effect(""), None);

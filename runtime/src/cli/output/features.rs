@@ -1,14 +1,10 @@
 //! `features`: what is supported, as the specification's features object.
 
-use crate::cli::{SPEC_VERSION, VERSION};
+use crate::cli::{COMMIT, SPEC_VERSION, VERSION};
+use crate::hooks;
 use crate::log::push_json;
 use crate::seccomp::Arch;
 use crate::spec;
-
-/// `linux.namespaces`: those that can be created and joined.
-const NAMESPACES: &[&str] = &[
-    "cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts",
-];
 
 /// One JSON value; objects keep their order.
 enum Json<'a> {
@@ -58,7 +54,6 @@ impl Json<'_> {
 pub fn features() -> String {
     use Json::{Bool, List, Object, Text};
     let on = || Object(&[("enabled", Bool(true))]);
-    let off = || Object(&[("enabled", Bool(false))]);
     let options: Vec<&str> = spec::MOUNT_OPTION_NAMES.split(' ').collect();
     let capabilities: Vec<String> = spec::CAPABILITY_NAMES
         .split(' ')
@@ -67,37 +62,34 @@ pub fn features() -> String {
     let capabilities: Vec<&str> = capabilities.iter().map(String::as_str).collect();
     let actions: Vec<&str> = spec::seccomp::ACTIONS.split(' ').collect();
     let operators: Vec<&str> = spec::seccomp::OPERATORS.split(' ').collect();
-    let mut archs = Arch::ALL.map(Arch::oci_name);
+    let mut archs: Vec<&str> = Arch::oci_names().collect();
     archs.sort_unstable();
+    let namespaces: Vec<&str> = spec::NAMESPACE_NAMES.split(' ').collect();
+    let hooks = hooks::Kind::ALL.map(hooks::Kind::name);
     let known_flags: Vec<&str> = spec::seccomp::FLAGS.split(' ').collect();
     let memory_modes: Vec<&str> = spec::MEMORY_MODES.split(' ').collect();
     let memory_flags: Vec<&str> = spec::memory_flags().collect();
     let supported_flags: Vec<&str> = spec::seccomp::supported_flags().collect();
+    let mut annotations = vec![("org.opencontainers.runc.checkpoint.enabled", Text("false"))];
+    if let Some(commit) = COMMIT {
+        annotations.push(("org.opencontainers.runc.commit", Text(commit)));
+    }
+    annotations.push(("org.opencontainers.runc.version", Text(VERSION)));
     let object = Object(&[
         ("ociVersionMin", Text("1.0.0")),
         ("ociVersionMax", Text(SPEC_VERSION)),
-        (
-            "hooks",
-            List(&[
-                "prestart",
-                "createRuntime",
-                "createContainer",
-                "startContainer",
-                "poststart",
-                "poststop",
-            ]),
-        ),
+        ("hooks", List(&hooks)),
         ("mountOptions", List(&options)),
         (
             "linux",
             Object(&[
-                ("namespaces", List(NAMESPACES)),
+                ("namespaces", List(&namespaces)),
                 ("capabilities", List(&capabilities)),
                 (
                     "cgroup",
                     Object(&[
                         ("v1", Bool(true)),
-                        ("v2", Bool(false)),
+                        ("v2", Bool(true)),
                         ("systemd", Bool(false)),
                         ("systemdUser", Bool(false)),
                         ("rdma", Bool(true)),
@@ -116,7 +108,14 @@ pub fn features() -> String {
                 ),
                 ("apparmor", on()),
                 ("selinux", on()),
-                ("intelRdt", off()),
+                (
+                    "intelRdt",
+                    Object(&[
+                        ("enabled", Bool(false)),
+                        ("schemata", Bool(false)),
+                        ("monitoring", Bool(false)),
+                    ]),
+                ),
                 (
                     "memoryPolicy",
                     Object(&[
@@ -128,13 +127,7 @@ pub fn features() -> String {
                 ("netDevices", on()),
             ]),
         ),
-        (
-            "annotations",
-            Object(&[
-                ("org.opencontainers.runc.checkpoint.enabled", Text("false")),
-                ("org.opencontainers.runc.version", Text(VERSION)),
-            ]),
-        ),
+        ("annotations", Object(&annotations)),
         ("potentiallyUnsafeConfigAnnotations", List(&["bundle"])),
     ]);
     let mut out = String::with_capacity(4096);
@@ -142,3 +135,6 @@ pub fn features() -> String {
     out.push('\n');
     out
 }
+
+#[cfg(test)]
+mod tests;

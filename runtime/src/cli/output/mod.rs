@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
-use super::{Outcome, SPEC_VERSION, VERSION};
+use super::{COMMIT, Outcome, SPEC_VERSION, VERSION};
 use crate::container::StateView;
 use crate::log::push_json;
 
@@ -38,7 +38,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Outcome {
 /// `--version`.
 pub fn version(name: &str) -> String {
     let mut out = format!("{name} version {VERSION}\n");
-    if let Some(commit) = option_env!("RUNC_RS_COMMIT") {
+    if let Some(commit) = COMMIT {
         let _ = writeln!(out, "commit: {commit}");
     }
     let _ = writeln!(out, "spec: {SPEC_VERSION}");

@@ -258,3 +258,48 @@ fn notify_needs_a_listener() {
     let unused = json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/nobody"});
     assert_eq!(profile(unused).listener, None);
 }
+
+/// `features` prints the lists; the parser has its own words.
+#[test]
+fn the_lists_for_features_and_the_parser_agree() {
+    use crate::spec::seccomp::{ACTIONS, FLAGS, OPERATORS};
+    let with = |action: &str, op: &str, flag: &str| {
+        let mut section = but(json!({"names": ["getpgid"], "action": action,
+            "args": [{"index": 0, "value": 1, "op": op}]}));
+        section["flags"] = json!([flag]);
+        section["listenerPath"] = json!("/x");
+        at("/linux/seccomp", section).is_ok()
+    };
+    let (op, flag) = ("SCMP_CMP_EQ", "SECCOMP_FILTER_FLAG_LOG");
+    let bare = |name: &'static str| {
+        ["SCMP_ACT_", "SCMP_CMP_", "SECCOMP_FILTER_FLAG_"]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .unwrap()
+    };
+    let words = crate::testing::words(include_str!("../seccomp.rs"));
+    let listed = [ACTIONS, OPERATORS, FLAGS]
+        .into_iter()
+        .flat_map(|l| l.split(' '));
+    let mut taken = [0; 3];
+    for word in words.chain(listed.map(bare)) {
+        for (at, (list, prefix)) in [
+            (ACTIONS, "SCMP_ACT_"),
+            (OPERATORS, "SCMP_CMP_"),
+            (FLAGS, "SECCOMP_FILTER_FLAG_"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let name = format!("{prefix}{word}");
+            let takes = match at {
+                0 => with(&name, op, flag),
+                1 => with("SCMP_ACT_NOTIFY", &name, flag),
+                _ => with("SCMP_ACT_NOTIFY", op, &name),
+            };
+            assert_eq!(list.split(' ').any(|it| it == name), takes, "{name}");
+            taken[at] += usize::from(takes);
+        }
+    }
+    assert!(taken[0] >= 9 && taken[1] >= 7 && taken[2] >= 4, "{taken:?}");
+}
