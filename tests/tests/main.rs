@@ -57,6 +57,7 @@ mod rootless;
 mod rootless_cgroups;
 mod rootless_maps;
 mod rootless_nested;
+mod rootless_subtree;
 mod seccomp;
 mod seccomp_agent;
 mod security;

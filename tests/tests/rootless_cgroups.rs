@@ -14,17 +14,36 @@ fn is_v2() -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
-fn value(file: PathBuf) -> String {
+pub fn value(file: PathBuf) -> String {
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file:?}: {e}"));
     text.trim().to_owned()
 }
 
 /// Groups that are the user's: one in each hierarchy that was asked for.
-struct Delegated(Vec<PathBuf>);
+pub struct Delegated(pub Vec<PathBuf>);
+
+/// How the name of a group ends that holds a delegated one.
+const OUTER: &str = "-outer";
+
+/// cgroups(7), "Delegation": these files and the directory itself.
+fn give(dir: &Path) {
+    for file in [
+        "",
+        "cgroup.procs",
+        "tasks",
+        "cgroup.subtree_control",
+        "cgroup.threads",
+    ] {
+        let path = dir.join(file);
+        if path.exists() {
+            std::os::unix::fs::chown(path, Some(UID), Some(UID)).unwrap();
+        }
+    }
+}
 
 impl Delegated {
     /// `which`: controllers; "" is v2's.
-    fn new(name: &str, which: impl Fn(&str) -> bool) -> Self {
+    pub fn new(name: &str, which: impl Fn(&str) -> bool) -> Self {
         let own = cgroup_dirs(std::process::id());
         let mut made = Self(Vec::new());
         for (controllers, _) in cgroup_mounts() {
@@ -44,25 +63,26 @@ impl Delegated {
                     std::fs::write(dir.join(file), text).unwrap();
                 }
             }
-            // cgroups(7), "Delegation": these files and the directory itself.
-            for file in [
-                "",
-                "cgroup.procs",
-                "tasks",
-                "cgroup.subtree_control",
-                "cgroup.threads",
-            ] {
-                let path = dir.join(file);
-                if path.exists() {
-                    std::os::unix::fs::chown(path, Some(UID), Some(UID)).unwrap();
-                }
-            }
+            give(&dir);
         }
         made
     }
 
+    /// One of v2 in a group that is root's and passes these controllers on, no others.
+    pub fn below_another(name: &str, controllers: &str) -> Self {
+        let own = &cgroup_dirs(std::process::id())[0].1;
+        let outer = own.parent().unwrap().join(format!("{name}{OUTER}"));
+        std::fs::create_dir(&outer).unwrap();
+        let dir = outer.join("given");
+        std::fs::create_dir(&dir).unwrap();
+        let made = Self(vec![dir]);
+        std::fs::write(outer.join("cgroup.subtree_control"), controllers).unwrap();
+        give(&made.0[0]);
+        made
+    }
+
     /// A prefix for commands of the user in these groups.
-    fn enter(&self, below: &str) -> Vec<String> {
+    pub fn enter(&self, below: &str) -> Vec<String> {
         let mut script = String::new();
         for dir in &self.0 {
             let dir = dir.join(below);
@@ -90,18 +110,22 @@ impl Drop for Delegated {
             if !gone && !std::thread::panicking() {
                 panic!("{dir:?} cannot be removed");
             }
+            let outer = dir.parent().unwrap();
+            if outer.to_string_lossy().ends_with(OUTER) {
+                let _ = std::fs::remove_dir(outer);
+            }
         }
     }
 }
 
-fn in_groups(groups: &Delegated, below: &str, change: impl FnOnce(&mut Config)) -> Container {
+pub fn in_groups(groups: &Delegated, below: &str, change: impl FnOnce(&mut Config)) -> Container {
     let mut c = user(change);
     c.runtime.user = None;
     c.runtime.prefix = groups.enter(below);
     c
 }
 
-fn name() -> String {
+pub fn name() -> String {
     this_test().replace(':', "-") + "-delegated"
 }
 
