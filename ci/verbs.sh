@@ -162,23 +162,32 @@ verb_integration() {
     grep '^test result: ok' "$log" | sed 's/^/runc: /' || { cat "$log"; return 1; }
 }
 
+# Builds the runtime and these tests for a guest.
+for_vm() {
+    local test binary
+    # Cargo knows whether there is something to build: a binary of another day would be a test of another day's code.
+    cargo build --locked --release -p runc-rs
+    mkdir -p target/ci/vm
+    # Copies: a guest does not survive that somebody builds meanwhile.
+    cp $release target/ci/vm/runc-rs
+    for test in "$@"; do
+        binary=$(cargo test --locked -p integration --test "$test" --no-run --message-format=json |
+            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+        [ -x "$binary" ] || { echo "cargo names no test binary: $binary"; return 1; }
+        cp "$binary" "target/ci/vm/$test"
+    done
+}
+
 # Of the same suite, ours, what cgroups have a part in, on a kernel with cgroup v2 alone and every controller: an emulated machine, all in one boot. VM_TESTS:
 # those with these words in their names instead; "" is the whole suite, which takes half an hour and more there.
-vm_tests="cgroups lifecycle:: pause:: update:: events:: ps:: exec_where:: rootless_cgroups:: namespaces:: join:: races:: mounts::a_cgroup mounts::the_default hangs::create_in_a_frozen hangs::commands_on_a_frozen hangs::a_memory"
+vm_tests="cgroups lifecycle:: pause:: update:: events:: ps:: exec_where:: rootless namespaces:: join:: races:: mounts::a_cgroup mounts::the_default hangs::create_in_a_frozen hangs::commands_on_a_frozen hangs::a_memory"
 verb_vm() {
     need qemu-system-x86_64 modprobe busybox
     [ "$(id -u)" = 0 ] || { echo "not root: the machine's files are served from a mount namespace"; return 1; }
-    local binary out=target/ci/vm/out status=0
-    # Cargo knows whether there is something to build: a binary of another day would be a test of another day's code.
-    cargo build --locked --release -p runc-rs
-    binary=$(cargo test --locked -p integration --test containers --no-run --message-format=json |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
-    [ -x "$binary" ] || { echo "cargo names no test binary: $binary"; return 1; }
+    local out=target/ci/vm/out status=0
+    for_vm containers
     rm -rf "$out"
     mkdir -p "$out"
-    # Copies: a guest does not survive that somebody builds meanwhile.
-    cp "$binary" target/ci/vm/containers
-    cp $release target/ci/vm/runc-rs
     # SLOW: limits of time are for what hangs, and sweeps take a sample. Some tests fill a queue of 4096 sockets.
     # Then once more with the scheduler that weighs disks one by one, where the kernel has it.
     # shellcheck disable=SC2016
@@ -209,6 +218,20 @@ verb_engines() {
     [ -x /usr/lib/cni/bridge ] || { echo "missing: containernetworking-plugins (run: ci/run deps)"; return 1; }
     cargo build --locked --release -p runc-rs
     RUNTIME=$PWD/$release cargo test --locked -p integration --test engines
+}
+
+# Podman in the emulated machine, with cgroup v2 alone. By itself, as nothing else runs it: a check takes 10 to 15 s there, and there are 150, with
+# each runtime. VM_TESTS: words of the checks.
+verb_vm_engines() {
+    need qemu-system-x86_64 modprobe busybox runc podman buildah
+    [ "$(id -u)" = 0 ] || { echo "not root: the machine's files are served from a mount namespace"; return 1; }
+    for_vm engines
+    # The devices of ordinary users' networks and file systems come with their modules.
+    bash ci/vm/boot -c "${VM_CPUS:-1}" -t "${VM_SECONDS:-14400}" -- "words='${VM_TESTS-podman}'"'
+        dmesg -n 1
+        ulimit -n 20000
+        modprobe -a tun fuse
+        SLOW=10 ENGINES_JOBS=1 RUNTIME=$PWD/target/ci/vm/runc-rs target/ci/vm/engines $words'
 }
 
 verb_tests() {
