@@ -9,6 +9,7 @@ use integration::tracer::{Action, Call, Task, Trace, limit, trace};
 use integration::{Container, alive, cgroups_named, is_ours, mounts_below, pids_of_cgroup, reap};
 
 use super::bundle::{HOOK, HOOKS, PROGRAM, Variation, bundle, clear_log, log};
+use super::given;
 use super::running::{self, Before, RUNNING, Unbroken};
 
 /// How long what is on its way may take to get there.
@@ -74,7 +75,7 @@ impl Row {
         };
         let mut c = bundle(variation, &after);
         if RUNNING.contains(&command) {
-            c = c.with_config(|g| running::config(g, command));
+            c = c.with_config(|g| given::config(g, command));
         }
         Self {
             command,
@@ -161,7 +162,7 @@ impl Row {
             "kill" => vec!["kill", &c.id, "KILL"],
             "delete-force" => vec!["delete", "--force", &c.id],
             command if is_running => {
-                words = running::args(command, c, before);
+                words = given::args(command, c, before);
                 words.iter().map(String::as_str).collect()
             }
             other => vec![other, &c.id],

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use integration::{Config, Container, cgroup_dirs, is_ours, need_root, skip};
+use integration::{Config, Container, Runtime, cgroup_dirs, is_ours, need_root, skip};
 
 use super::bundle::{Variation, bundle, clear_log};
-use super::running::{args, prepare};
+use super::case::{Row, Verdict};
+use super::given::args;
+use super::running::prepare;
 
 /// What its program says last; `change` makes other arguments of those that are right.
 fn last_words(variation: Variation, config: fn(&mut Config), change: Change) -> String {
     let c = bundle(variation, "").with_config(|g| {
-        super::running::config(g, "exec");
+        super::given::config(g, "exec");
         config(g);
     });
     clear_log(&c);
@@ -127,5 +129,93 @@ fn execs_program_sees_what_is_missing() {
     }
     for variation in [Variation::Plain, Variation::Mapped] {
         assert_eq!(last_words(variation, same, right), "WHOLE");
+    }
+}
+
+/// A runtime that does `script` before, instead of or after what the runtime under test does; `real` is that.
+fn lies(command: &'static str, script: &str) -> Vec<Verdict> {
+    let mut row = Row::new(command, Variation::Plain);
+    let dir = row.c.runtime.root().parent().unwrap().to_owned();
+    let path = dir.join("liar");
+    let text = format!(
+        "#!{} sh\nreal() {{ {} \"$@\"; }}\n{script}\nreal \"$@\"\n",
+        integration::find_busybox().display(),
+        row.c.runtime.binary().display()
+    );
+    // By another process: one that a test forks meanwhile would have it open for writing.
+    let done = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"",
+            "sh",
+            &text,
+        ])
+        .arg(&path)
+        .status();
+    assert!(done.unwrap().success());
+    row.c.runtime = Runtime::with_binary(path, &dir);
+    let seen = row.case(None);
+    seen.verdicts.into_iter().map(|it| it.0).collect()
+}
+
+/// Each verdict on the commands of a running container, from a runtime that deserves it.
+#[test]
+fn a_runtime_that_lies_is_found_out() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "matrix::a_runtime_that_lies_is_found_out",
+            "what is tried is the matrix",
+        );
+    }
+    // The command is the third word, and what is called first is the unbroken one.
+    let cases = [
+        ("pause", Verdict::LIE, "[ $3 != pause ] || exit 0"),
+        (
+            "pause",
+            Verdict::HARM,
+            "[ $3 != pause ] || { real \"$@\"; echo no >&2; exit 1; }",
+        ),
+        ("resume", Verdict::LIE, "[ $3 != resume ] || exit 0"),
+        ("resume", Verdict::STUCK, "[ $3 != resume ] || exit 0"),
+        (
+            "update",
+            Verdict::LIE,
+            "[ $3 != update ] || [ ! -e $0.again ] || exit 0; [ $3 != update ] || >$0.again",
+        ),
+        (
+            "update",
+            Verdict::LIE,
+            "[ $3 != update ] || [ ! -e $0.again ] || { real \"$@\"; echo no >&2; exit 1; }; [ $3 != update ] || >$0.again",
+        ),
+        ("ps", Verdict::LIE, "[ $3 != ps ] || { echo [1]; exit 0; }"),
+        ("ps-table", Verdict::LIE, "[ $3 != ps ] || exit 0"),
+        (
+            "events",
+            Verdict::LIE,
+            "[ $3 != events ] || [ ! -e $0.again ] || { echo {}; exit 0; }; [ $3 != events ] || >$0.again",
+        ),
+        ("exec", Verdict::LIE, "[ $3 != exec ] || exit 0"),
+        (
+            "exec",
+            Verdict::ORPHAN,
+            "[ $3 != exec ] || { for id; do case $id in rrt-*) break; esac; done; real --root $2 exec --detach $id sleep 1000; }",
+        ),
+        (
+            "exec-detach",
+            Verdict::LIE,
+            "[ $3 != exec ] || { real \"$@\"; for file; do case $file in */exec.pid) echo 1 >$file; esac; done; exit 0; }",
+        ),
+        (
+            "ps",
+            Verdict::HARM,
+            "[ $3 != ps ] || { real \"$@\"; real --root $2 kill $6 KILL; until real --root $2 state $6 | grep -q stopped; do :; done; exit 0; }",
+        ),
+        ("ps", Verdict::LEAK, "[ $3 != ps ] || { >$2/left; }"),
+        ("ps", Verdict::MUTE, "[ $3 != ps ] || exit 1"),
+    ];
+    for (command, verdict, script) in cases {
+        let found = lies(command, script);
+        assert!(found.contains(&verdict), "{command}, {script}: {found:?}");
     }
 }

@@ -22,7 +22,7 @@ else
     t pid $$ 1
 fi
 file hostname /proc/sys/kernel/hostname matrix
-file oom /proc/self/oom_score_adj 77
+file oom /proc/self/oom_score_adj "${OOM:-77}"
 # `read` takes bytes one by one, and this file has only one for that.
 t sysctl "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" 81
 while read -r key value _; do

@@ -1,14 +1,14 @@
-//! The commands on a container that runs: what they are given, and what is to be true after them.
+//! The commands on a container that runs, and what is to be true after them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use integration::tracer::Action;
-use integration::{Config, Container, Output, alive, cgroup_dirs, pids_of_cgroup};
+use integration::{Container, Output, alive, cgroup_dirs, pids_of_cgroup};
 use serde_json::{Value, json};
 
-use super::bundle::{PAYLOAD, PROGRAM};
 use super::case::{After, Verdict, is_program, wait_until_true};
+use super::given::{args, resources};
 
 /// Their rows. `-detach` has a pid file too, `-file` is `-r FILE`, `-table` runs the host's ps.
 pub const RUNNING: [&str; 9] = [
@@ -22,27 +22,6 @@ pub const RUNNING: [&str; 9] = [
     "ps-table",
     "events",
 ];
-
-/// What exec's program is given besides what the container's has.
-const EXEC: [&str; 16] = [
-    "--user",
-    "1001:1002",
-    "--additional-gids",
-    "1003",
-    "--cwd",
-    "/bound",
-    "--cap",
-    "CAP_KILL",
-    "--env",
-    "EXEC=yes",
-    "--env",
-    "AS_UID=1001",
-    "--env",
-    "AS_GID=1002",
-    "--env",
-    "GROUP=1003",
-];
-const MORE: [&str; 4] = ["--env", "CWD=/bound", "--env", "BOUNDING=0000000000000020"];
 
 /// The container when the command begins.
 #[derive(Debug, Clone, Default)]
@@ -78,101 +57,13 @@ const FILES: [&str; 10] = [
     "hugetlb.2MB.rsvd.max",
 ];
 
-/// The bundle's container only sleeps: it is not what is tried here.
-pub fn config(g: &mut Config, command: &str) {
-    g.args(&[&format!("/bin/{PROGRAM}"), "sleep", "1000"]);
-    if command.starts_with("update") {
-        if has("cpu") {
-            g.set(
-                "/linux/resources/cpu",
-                json!({"shares": 512, "quota": 50000, "period": 100_000}),
-            );
-        }
-        if integration::is_v2() && has("hugetlb") {
-            g.set(
-                "/linux/resources/hugepageLimits",
-                json!([{"pageSize": "2MB", "limit": 8 << 20}]),
-            );
-        }
-    }
-}
-
-fn has(controller: &str) -> bool {
-    super::bundle::has_controller(controller)
-}
-
-/// The resources of `update -r`.
-pub fn resources() -> Value {
-    let mut all = json!({});
-    if has("pids") {
-        all["pids"] = json!({"limit": 40});
-    }
-    if has("memory") {
-        all["memory"] = json!({"limit": 96 << 20});
-    }
-    if has("cpu") {
-        all["cpu"] = json!({"shares": 256, "quota": 30000, "period": 60000});
-    }
-    if integration::is_v2() && has("hugetlb") {
-        all["unified"] = json!({"hugetlb.2MB.max": "4194304", "hugetlb.2MB.rsvd.max": "6291456"});
-    }
-    all
-}
-
-/// Its arguments.
-pub fn args(command: &str, c: &Container, before: &Before) -> Vec<String> {
-    let dir = c.bundle.path();
-    let file = |name: &str| dir.join(name).display().to_string();
-    let mut args: Vec<String> = Vec::new();
-    let mut push = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
-    match command {
-        "exec" | "exec-detach" => {
-            push(&["exec"]);
-            push(&EXEC);
-            push(&MORE);
-            let spaces = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
-            for name in spaces {
-                let own = std::fs::read_link(format!("/proc/{}/ns/{name}", before.init));
-                push(&["--env", &format!("INIT_{name}={}", own.unwrap().display())]);
-            }
-            let after = match command {
-                "exec" => "",
-                _ => {
-                    push(&["--detach", "--pid-file", &file("exec.pid")]);
-                    &format!("\nexec /bin/{PROGRAM} sleep 1000")
-                }
-            };
-            let program = format!("/bin/{PROGRAM}");
-            push(&[&c.id, &program, "sh", "-c", &format!("{PAYLOAD}{after}")]);
-        }
-        "update" => {
-            push(&["update"]);
-            if has("pids") {
-                push(&["--pids-limit", "40"]);
-            }
-            if has("memory") {
-                push(&["--memory", "96m"]);
-            }
-            if has("cpu") {
-                push(&["--cpu-share", "256", "--cpu-quota", "30000"]);
-                push(&["--cpu-period", "60000"]);
-            }
-            push(&[&c.id]);
-        }
-        "update-file" => push(&["update", "-r", &file("limits.json"), &c.id]),
-        "ps" => push(&["ps", "--format", "json", &c.id]),
-        "ps-table" => push(&["ps", &c.id]),
-        "events" => push(&["events", "--stats", &c.id]),
-        other => push(&[other, &c.id]),
-    }
-    args
-}
-
 /// Starts the container, and brings it to where the command needs it.
 pub fn prepare(command: &str, c: &Container) -> Before {
     c.run_with(&["--detach"]).ok();
     let pid = std::fs::read_to_string(c.bundle.path().join("pid"));
     let init = pid.unwrap().trim().parse().unwrap();
+    // runc's `run --detach` returns a moment before its init executes.
+    assert!(is_program(init) || !integration::is_ours() && wait_until_true(|| is_program(init)));
     for name in ["exec.pid", ".exec.pid"] {
         let _ = std::fs::remove_file(c.bundle.path().join(name));
     }
@@ -403,8 +294,10 @@ impl After<'_> {
                 self.fails(Verdict::LIE, format!("ps says {text}, it is {init}"));
             }
             "ps-table" if ok => {
+                let title = text.lines().next().unwrap_or_default();
+                let column = title.split_whitespace().position(|it| it == "PID");
                 let pids: Vec<&str> = (text.lines().skip(1))
-                    .filter_map(|line| line.split_whitespace().nth(1))
+                    .filter_map(|line| line.split_whitespace().nth(column?))
                     .collect();
                 if pids != [init.to_string()] {
                     self.fails(Verdict::LIE, format!("ps says {text}, it is {init}"));
