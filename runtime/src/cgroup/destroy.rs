@@ -82,7 +82,7 @@ fn drain(paths: &CgroupPaths, directory: &str, deadline: Instant) -> Result<()> 
             awaited = true;
             continue;
         }
-        std::thread::sleep(pause.min(left));
+        sys::time::nap(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(50));
     }
 }

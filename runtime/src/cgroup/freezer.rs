@@ -160,7 +160,7 @@ fn freeze_v1(directory: &str, patience: Duration) -> Result<()> {
                 millis: millis(patience),
             });
         }
-        std::thread::sleep(pause);
+        sys::time::nap(pause);
         pause = (pause * 2).min(Duration::from_millis(10));
     }
 }

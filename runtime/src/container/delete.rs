@@ -13,6 +13,7 @@ use crate::process::creator;
 use crate::process::gate::ANSWER_S;
 use crate::process::peer::Peer;
 use crate::state::{self, Dir, Id, Record};
+use crate::sys::time;
 
 /// How long a killed process may take to die, and a creator to notice: as runc.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +75,13 @@ fn ask_to_leave(dir: &Dir, record: &Record, init: Peer) -> Result<bool, Error> {
     let Ok(mut request) = sent else {
         return Ok(false);
     };
-    match request.outcome(Some(ANSWER_S.into()))? {
+    let outcome = match request.outcome(Some(ANSWER_S.into())) {
+        // It has agreed to leave, and starts nothing any more: what keeps it, such as a `pause`, must not make this fail, and the
+        // container end later.
+        Err(_) if request.is_accepted() => return kill(record, true).map(|()| true),
+        done => done?,
+    };
+    match outcome {
         Outcome::Aborted | Outcome::PeerDied { .. } => Ok(true),
         Outcome::NotAccepted => Ok(false),
         other => Err(creator::Error::Ended(other).into()),
@@ -107,7 +114,7 @@ fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
     // A lock has no event that could be awaited together with a deadline.
     let wait = || {
-        std::thread::sleep(Duration::from_millis(5));
+        time::nap(Duration::from_millis(5));
         Instant::now() <= deadline
     };
     let _alone = loop {

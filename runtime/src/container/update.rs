@@ -9,6 +9,7 @@ use super::{Error, Globals};
 use crate::cgroup;
 use crate::plan::Resources;
 use crate::state::{self, Dir, Id};
+use crate::sys::time;
 
 /// How long another `update`, or a `delete`, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ pub fn update(globals: &Globals, id: &Id, resources: &Resources) -> Result<(), E
         match dir.try_lock_for_removal()? {
             Some(guard) => break guard,
             // A lock has no event that could be awaited together with a deadline.
-            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            None if Instant::now() < deadline => time::nap(Duration::from_millis(5)),
             None => return Err(Error::Busy),
         }
     };

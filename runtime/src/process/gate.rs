@@ -19,7 +19,7 @@ use nix::sys::socket::{
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::sys::{Error, Result, lock};
+use crate::sys::{Error, Result, lock, time};
 
 /// The lock's file.
 pub const LOCK: &str = "gate";
@@ -78,7 +78,7 @@ pub fn wait_open(dir: BorrowedFd<'_>) -> Result<()> {
         if !is_held(dir)? {
             break;
         }
-        std::thread::sleep(STEP);
+        time::nap(STEP);
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub mod seccomp;
 pub mod sibling;
 pub mod signal;
 pub mod status;
-mod time;
+pub mod time;
 pub mod tty;
 pub mod userns;
 pub mod vfork;

@@ -1,6 +1,25 @@
 //! Clocks.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// Sleeps about so long: less when a signal comes, or when the kernel refuses. For loops that look at a deadline.
+/// (`std::thread::sleep` panics on an errno that it does not know.)
+pub fn nap(duration: Duration) {
+    let long = libc::timespec {
+        tv_sec: libc::time_t::try_from(duration.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    };
+    // SAFETY: `long` is a live timespec, which the kernel only reads; what is left of it is not asked for.
+    unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            0,
+            &raw const long,
+            std::ptr::null_mut(),
+        );
+    }
+}
 
 /// The local time zone's offset from UTC, in seconds, at `seconds` after 1970. 0 when libc knows none.
 ///
