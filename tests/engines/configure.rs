@@ -1,4 +1,4 @@
-//! The engines' configurations, as docs/engines.md has them, and nothing of the machine's own.
+//! The engines' configurations: those of docs/engines.md, and what a sandbox needs beside them. Nothing of the machine's own.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::engine::{Engine, Kind};
+use crate::page;
 use crate::sandbox::WORK;
 
 /// The ordinary user.
@@ -27,21 +28,21 @@ impl Engine {
         };
         let containers = write(
             "containers.conf",
-            format!(
+            page::with(
+                &page::block("toml", "[engine.runtimes]", runtime, &binary),
+                "[engine]\n",
+                &format!(
+                    r#"events_logger = "file"
+events_logfile_path = "{home_text}/data/events"
+tmp_dir = "{run_text}/libpod"
+volume_path = "{home_text}/data/volumes"
+"#
+                ),
+            ) + &format!(
                 r#"[containers]
 default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
 log_driver = "k8s-file"
 netns = "none"
-[engine]
-runtime = "{runtime}"
-runtime_supports_json = ["{runtime}"]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-events_logfile_path = "{home_text}/data/events"
-tmp_dir = "{run_text}/libpod"
-volume_path = "{home_text}/data/volumes"
-[engine.runtimes]
-{runtime} = ["{binary}"]
 [network]
 network_config_dir = "{home_text}/data/networks"
 "#
@@ -99,21 +100,23 @@ runroot = "{run_text}/storage"
         std::fs::create_dir_all(format!("{work}/docker")).unwrap();
         std::fs::write(
             format!("{work}/daemon.json"),
-            format!(
-                r#"{{
-  "runtimes": {{"{0}": {{"path": "{1}"}}}},
-  "default-runtime": "{0}",
-  "exec-opts": ["native.cgroupdriver=cgroupfs"],
-  "storage-driver": "overlay2",
+            page::with(
+                &page::block(
+                    "json",
+                    "\"runtimes\": {\"runc-rs\": {\"path\": \"/usr/local/bin/runc-rs\"}},",
+                    self.name_in_docker(),
+                    &self.binary(),
+                ),
+                "{\n",
+                &format!(
+                    r#"  "storage-driver": "overlay2",
   "data-root": "{work}/data/docker",
   "exec-root": "{work}/run/docker",
   "pidfile": "{work}/run/docker.pid",
   "hosts": ["unix://{work}/run/docker.sock"],
-  "default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 20000, "Hard": 20000}}}}
-}}
-"#,
-                self.name_in_docker(),
-                self.binary()
+  "default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 20000, "Hard": 20000}}}},
+"#
+                ),
             ),
         )
         .unwrap();
@@ -147,9 +150,11 @@ runroot = "{run_text}/storage"
         let config = format!("{work}/containerd.toml");
         std::fs::write(
             &config,
-            format!(
-                r#"version = 2
-root = "{work}/data/containerd"
+            page::with(
+                &page::block("toml", "version = 2", &self.runtime, &self.binary()),
+                "version = 2\n",
+                &format!(
+                    r#"root = "{work}/data/containerd"
 state = "{work}/run/containerd"
 [grpc]
   address = "{work}/run/containerd.sock"
@@ -162,16 +167,9 @@ state = "{work}/run/containerd"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{work}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    default_runtime_name = "{runtime}"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{runtime}]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{runtime}.options]
-        BinaryName = "{binary}"
 "#,
-                pause = crate::image::PAUSE,
-                runtime = self.runtime,
-                binary = self.binary()
+                    pause = crate::image::PAUSE,
+                ),
             ),
         )
         .unwrap();

@@ -199,22 +199,8 @@ impl Engine {
     /// The same for a client that gets an environment of its own.
     pub fn run_with_client_env(&self, env: (&str, &str), args: &[&str]) -> Output {
         let name = self.client.last().expect("a client");
-        self.run_another_with(name, env, args)
-    }
-
-    /// Another program with the client's user and settings.
-    pub fn run_another(&self, program: &str, args: &[&str]) -> Output {
-        self.run_another_with(program, ("UNUSED", ""), args)
-    }
-
-    /// The same with this in its environment.
-    pub fn run_another_with(&self, program: &str, env: (&str, &str), args: &[&str]) -> Output {
-        let (_, client) = self.client.split_last().expect("a client");
-        let mut all: Vec<&str> = client.iter().map(String::as_str).collect();
         let set = format!("{}={}", env.0, env.1);
-        all.extend([set.as_str(), program]);
-        all.extend(args);
-        run(all[0], &all[1..], "")
+        self.other(&[&set], name, args)
     }
 
     /// The client in this cgroup of version 2, not in the one that it enters by itself.
@@ -226,6 +212,16 @@ impl Engine {
         };
         all.extend_from_slice(&self.client[own..]);
         let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
+        all.extend(args);
+        run(all[0], &all[1..], "")
+    }
+
+    /// Another program in the client's environment, and with this in it.
+    pub fn other(&self, env: &[&str], program: &str, args: &[&str]) -> Output {
+        let (_, client) = self.client.split_last().expect("a client");
+        let mut all: Vec<&str> = client.iter().map(String::as_str).collect();
+        all.extend(env);
+        all.push(program);
         all.extend(args);
         run(all[0], &all[1..], "")
     }

@@ -19,6 +19,7 @@ mod engine;
 mod image;
 mod job;
 mod known;
+mod page;
 mod sandbox;
 mod table;
 

@@ -5,10 +5,11 @@ use integration::Output;
 use super::build::{DOCKERFILE, context};
 use crate::engine::Engine;
 use crate::image::BUSYBOX;
+use crate::sandbox::WORK;
 
 /// A command of buildah's, where Podman's would be.
 fn buildah(e: &Engine, args: &[&str]) -> Output {
-    e.run_another("buildah", args)
+    e.other(&[], "buildah", args)
 }
 
 pub fn run(e: &Engine) {
@@ -51,7 +52,7 @@ pub fn run(e: &Engine) {
     // The other way to name it.
     let args = ["run", &c, "--", "echo", "named"];
     let out = e
-        .run_another_with("buildah", ("BUILDAH_RUNTIME", &runtime), &args)
+        .other(&[&format!("BUILDAH_RUNTIME={runtime}")], "buildah", &args)
         .ok();
     assert_eq!(out.text(), "named");
     buildah(e, &["rm", &c]).ok();
@@ -84,4 +85,39 @@ pub fn build(e: &Engine) {
         out.code != 0 && text.contains("exit status 9") && text.contains("before"),
         "{out}"
     );
+}
+
+/// By Podman's file, by its option, by its variable; the last two without the file.
+pub fn which(e: &Engine) {
+    let none = format!("{WORK}/tmp/none.conf");
+    std::fs::write(&none, "").unwrap();
+    let no_file = format!("CONTAINERS_CONF={none}");
+    let from = buildah(e, &["from", "--pull-never", BUSYBOX]);
+    let from = from.ok();
+    let name = from.text();
+    let binary = e.binary();
+    let variable = format!("BUILDAH_RUNTIME={binary}");
+    for (env, option) in [
+        (&[][..], None),
+        (&[&*no_file][..], Some(&*binary)),
+        (&[&*no_file, &*variable][..], None),
+    ] {
+        let mut args = vec!["run", "--network", "none"];
+        args.extend(option.iter().flat_map(|file| ["--runtime", file]));
+        args.extend([name, "--", "sh", "-c", "echo $PPID; exit 7"]);
+        let out = e.other(env, "buildah", &args);
+        assert_eq!((out.code, out.text()), (7, "0"), "{env:?}: {out}");
+    }
+    // And no other runtime would have done it.
+    let args = [
+        "run",
+        "--network",
+        "none",
+        "--runtime",
+        "/usr/bin/crun",
+        name,
+        "true",
+    ];
+    assert_ne!(e.other(&[&no_file], "buildah", &args).code, 0);
+    buildah(e, &["rm", name]).ok();
 }

@@ -56,6 +56,7 @@ const PODMAN_V2: On = On {
     any: &[],
     v2: &[Kind::Podman, Kind::PodmanUser],
 };
+const PODMAN_ROOT: On = On::any(&[Kind::Podman]);
 /// buildah has Podman's configuration.
 const BUILDAH: On = PODMAN;
 const ROOTLESS: On = On::any(&[Kind::PodmanUser]);
@@ -137,6 +138,7 @@ pub const ALL: &[Check] = checks! {
     ROOTLESS "user namespace: keep-id" podman::keep_id;
     PODMAN "user namespace: own maps" podman::maps_given;
     PODMAN "pod" podman::pod;
+    PODMAN "--runtime FILE" podman::by_file;
     PODMAN "--rootfs" podman::rootfs;
     PODMAN "--preserve-fds" podman::preserve_fds;
     PODMAN "--sdnotify" podman::sdnotify;
@@ -147,6 +149,7 @@ pub const ALL: &[Check] = checks! {
     CLI "build: FROM scratch" build::scratch;
     BUILDAH "buildah run" buildah::run;
     BUILDAH "buildah build" buildah::build;
+    PODMAN_ROOT "buildah: its runtime" buildah::which;
     DOCKER "build: BuildKit" build::buildkit;
     DOCKER "the runtime by its name" build::by_name;
     DOCKER "user namespace: userns-remap" build::remap;

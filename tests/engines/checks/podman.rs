@@ -178,3 +178,24 @@ pub fn sdnotify(e: &Engine) {
     }
     std::fs::remove_file(&program).unwrap();
 }
+
+/// A file that no configuration names.
+pub fn by_file(e: &Engine) {
+    let file = format!("{WORK}/tmp/by-file-{}", e.runtime);
+    std::fs::copy(e.binary(), &file).unwrap();
+    let made = e.run(&[
+        "--runtime",
+        &file,
+        "create",
+        "busybox:1",
+        "sh",
+        "-c",
+        "exit 7",
+    ]);
+    let made = made.ok();
+    let which = e.run(&["inspect", "--format", "{{.OCIRuntime}}", made.text()]);
+    assert_eq!(which.ok().text(), file);
+    let out = e.run(&["--runtime", &file, "start", "-a", made.text()]);
+    assert_eq!(out.code, 7, "{out}");
+    e.run(&["--runtime", &file, "rm", made.text()]).ok();
+}
