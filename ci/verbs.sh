@@ -278,7 +278,7 @@ verb_bench_smoke() {
 
 verb_docs() {
     # A link to a private item is for those who read the source.
-    RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps -p sync-model -p runc-rs -p integration
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps -p sync-model -p runc-rs -p integration -p manual
     bash ci/links
 }
 

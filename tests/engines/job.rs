@@ -42,11 +42,14 @@ impl Job {
         let runtime = runtime_file(self.runtime);
         let inside = dir.join("bin").join(self.runtime);
         std::fs::copy(&runtime, &inside).unwrap_or_else(|e| panic!("copy {runtime:?}: {e}"));
-        std::os::unix::fs::symlink(
-            format!("{WORK}/bin/{}", self.runtime),
-            dir.join("path/runc"),
-        )
-        .unwrap();
+        // For what finds its runtime by the name. The others must take what they are configured with.
+        if matches!(self.kind, Kind::Docker | Kind::Containerd) {
+            std::os::unix::fs::symlink(
+                format!("{WORK}/bin/{}", self.runtime),
+                dir.join("path/runc"),
+            )
+            .unwrap();
+        }
         for image in images.files() {
             std::fs::copy(&image, dir.join(image.file_name().unwrap())).unwrap();
         }
