@@ -179,6 +179,21 @@ fn every_value_is_offered() {
     });
 }
 
+/// One name, whatever the shell puts around its blanks.
+#[test]
+fn a_name_with_blanks_is_one() {
+    each(|shell| {
+        let offered = shell.offers("runc-rs run --bundle adir/wi");
+        let words = offered.iter().flat_map(|name| name.split(' '));
+        let plain = set(words.map(|word| word.trim_end_matches(['\\', '/'])));
+        let blank = set(["adir/with", "a", "blank"]);
+        assert_eq!(plain, blank, "{}: {offered:?}", shell.name());
+        // An unquoted one would be three.
+        let quoted = offered.len() == 1 || offered.iter().any(|word| word.ends_with('\\'));
+        assert!(quoted, "{}: {offered:?}", shell.name());
+    });
+}
+
 #[test]
 fn signals_are_offered() {
     each(|shell| {
