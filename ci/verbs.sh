@@ -230,6 +230,8 @@ verb_vm_engines() {
     bash ci/vm/boot -c "${VM_CPUS:-1}" -t "${VM_SECONDS:-14400}" -- "words='${VM_TESTS-podman}'"'
         dmesg -n 1
         ulimit -n 20000
+        # The engines are told to give their containers as many, and an ordinary user cannot raise it.
+        ulimit -u 30000
         modprobe -a tun fuse
         SLOW=10 ENGINES_JOBS=1 RUNTIME=$PWD/target/ci/vm/runc-rs target/ci/vm/engines $words'
 }

@@ -81,7 +81,7 @@ pub fn kill(e: &Engine) {
 }
 
 pub fn pause(e: &Engine) {
-    background(e, "c1", &[], "while :; do echo x; sleep 0.02; done");
+    background(e, "c1", &[], "while :; do echo x; sleep 0.1; done");
     await_log(e, "c1", "x");
     e.run(&["pause", "c1"]).ok();
     assert_eq!(inspect(e, "c1", ".State.Status"), "paused");
