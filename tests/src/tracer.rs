@@ -336,6 +336,10 @@ impl Tracer<'_> {
                 let _ = ptrace::setregs(pid, registers);
             }
             if let Some(errno) = thread.answer.take() {
+                if registers.orig_rax != u64::MAX {
+                    let (process, registers) = (thread.process, &registers);
+                    self.recorder.returned(process, tid, &registers.into());
+                }
                 registers.rax = i64::from(-errno).cast_unsigned();
                 let _ = ptrace::setregs(pid, registers);
             } else {
@@ -382,6 +386,8 @@ impl Tracer<'_> {
                     thread.argument = Some(std::mem::take(&mut registers.rdi));
                     let _ = ptrace::setregs(pid, registers);
                 }
+                // Whatever it returns, it has closed: close(2).
+                Action::Errno(errno) if call.name == "close" => thread.answer = Some(errno),
                 Action::Errno(errno) => {
                     thread.answer = Some(errno);
                     registers.orig_rax = u64::MAX;
