@@ -22,7 +22,8 @@ pub trait Gateway {
     /// Whatever the kernel refuses.
     fn wait(&mut self, buffer: &mut [u8]) -> Result<Visit, Self::Error>;
 
-    /// Writes to a client as much as goes without waiting.
+    /// Writes to a client as much as goes without waiting. [`Sent::PeerGone`] only of one that has: what cannot be said for
+    /// another reason is lost, and counts as said.
     ///
     /// # Errors
     /// Only for what is neither a full connection nor a client that has gone.
@@ -71,8 +72,8 @@ impl<G: Gateway, O: Observer, V: Variation> GateDriver<G, O, V> {
 
     /// Waits until a request is accepted, and returns what it was: [`Duty::Execute`] or [`Duty::Leave`].
     ///
-    /// The one who asked has its answer by then. If it has died meanwhile, its request counts all the same: it was
-    /// whole, and two different answers to one request would be worse than none.
+    /// The one who asked has its answer by then. If it has gone before that, its request is dropped and the gate stays as it
+    /// was: who gives up tells its caller that nothing comes of it. It has gone or it finds the answer, there is no third.
     ///
     /// # Errors
     /// Whatever the kernel refuses: init must leave.
@@ -110,7 +111,7 @@ impl<G: Gateway, O: Observer, V: Variation> GateDriver<G, O, V> {
             return Ok(());
         };
         self.gate = gate;
-        self.say(client, &message)
+        self.say(client, &message).map(drop)
     }
 
     fn hear(&mut self, client: Client, bytes: &[u8]) -> Result<Option<Message>, DecodeError> {
@@ -133,28 +134,32 @@ impl<G: Gateway, O: Observer, V: Variation> GateDriver<G, O, V> {
 
     fn consider(&mut self, client: Client, message: &Message) -> Result<Option<Duty>, G::Error> {
         let (gate, answer) = self.gate.clone().on_message(client, message);
-        self.gate = gate;
         match answer {
             Answer::TooLate | Answer::Broken(_) => {
+                self.gate = gate;
                 self.turn_away(client);
                 Ok(None)
             }
             Answer::Accept(reply) => {
                 self.event(Direction::Receive, message.kind(), 0);
-                let bytes = self.say(client, &reply).map(|()| HEADER)?;
-                self.event(Direction::Send, reply.kind(), bytes);
+                if self.say(client, &reply)? == Sent::PeerGone {
+                    self.turn_away(client);
+                    return Ok(None);
+                }
+                self.gate = gate;
+                self.event(Direction::Send, reply.kind(), HEADER);
                 Ok(Some(self.gate.duty()))
             }
         }
     }
 
-    fn say(&mut self, client: Client, message: &Message) -> Result<(), G::Error> {
+    fn say(&mut self, client: Client, message: &Message) -> Result<Sent, G::Error> {
         let mut frame = Vec::new();
         // No message of the gate is longer than its frame: texts are cut.
-        if encode(message, &mut frame).is_ok() {
-            self.gateway.send(client, &frame)?;
+        match encode(message, &mut frame) {
+            Ok(()) => self.gateway.send(client, &frame),
+            Err(_) => Ok(Sent::Bytes(0)),
         }
-        Ok(())
     }
 
     fn turn_away(&mut self, client: Client) {

@@ -139,12 +139,22 @@ fn a_number_that_comes_back_starts_anew() {
     assert_eq!(driver.gateway().closed, []);
 }
 
-/// Its request was whole: it counts although nobody will read the answer.
+/// It has told its caller that nothing comes of it: the gate is as it was, and another one is heard.
 #[test]
-fn a_starter_that_dies_after_its_request_still_starts() {
-    let mut driver = script(&[(1, Some(bytes(&Message::Start)))]);
-    driver.gateway().gone.push(1);
-    assert_eq!(driver.serve(), Ok(Duty::Execute));
+fn who_is_gone_before_its_answer_has_asked_for_nothing() {
+    for request in [Message::Start, Message::Abort] {
+        let mut driver = script(&[
+            (1, Some(bytes(&request))),
+            (2, Some(bytes(&Message::Start))),
+        ]);
+        driver.gateway().gone.push(1);
+        assert_eq!(driver.serve(), Ok(Duty::Execute));
+        assert_eq!(driver.gateway().closed, [1]);
+        assert_eq!(driver.gateway().sent, [(2, bytes(&Message::Starting))]);
+        let mut driver = script(&[(1, Some(bytes(&request)))]);
+        driver.gateway().gone.push(1);
+        assert_eq!(driver.serve(), Err(Nothing), "it waits on");
+    }
 }
 
 #[test]

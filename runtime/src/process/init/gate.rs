@@ -70,16 +70,7 @@ pub fn prepare(listener: OwnedFd) -> Result<Prepared, Failure> {
 /// # Errors
 /// What the kernel refuses.
 pub fn wait(gate: Prepared) -> Result<Opened, Failure> {
-    let clients = Clients {
-        listener: gate.listener,
-        signals: gate.signals,
-        connected: VecDeque::new(),
-        next: 0,
-        last: None,
-        plainly: false,
-        unsaid: false,
-    };
-    let mut driver = GateDriver::new(clients, Gate::new(), ());
+    let mut driver = GateDriver::new(Clients::new(gate), Gate::new(), ());
     match driver.serve() {
         Ok(Duty::Execute) => Ok(Opened::Start(Starter(driver))),
         Ok(Duty::Wait | Duty::Leave) => Ok(Opened::Leave),
@@ -103,7 +94,7 @@ struct Clients {
     last: Option<Client>,
     /// Answers go by write(2): a seccomp filter that allows anything allows that. The sockets do not block.
     plainly: bool,
-    /// Something could not be said.
+    /// What was to be said last could not be said.
     unsaid: bool,
 }
 
@@ -127,7 +118,8 @@ impl Gateway for Clients {
             }
             // Before the listener: who has spoken is heard before room is made for another.
             if let Some((index, hung_up)) = ready.client {
-                // Who has given up asks for nothing any more: it has told its caller that nothing came of it.
+                // Who has given up asks for nothing any more: it has told its caller that nothing came of it. One that gives up
+                // only now is found out when it is answered.
                 let visit = match hung_up {
                     true => self.gone(index),
                     false => self.read(index, buffer),
@@ -154,16 +146,16 @@ impl Gateway for Clients {
             false => 0,
         };
         if said > 0 {
+            self.unsaid = false;
             return Ok(Sent::Bytes(said));
         }
         // A client that does not read loses what it is told: init waits for nobody.
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        match send(socket.as_raw_fd(), bytes, flags) {
-            Ok(count) if count > 0 => Ok(Sent::Bytes(count)),
-            _ => {
-                self.unsaid = true;
-                Ok(Sent::PeerGone)
-            }
+        let said = send(socket.as_raw_fd(), bytes, flags).unwrap_or(0);
+        self.unsaid = said == 0;
+        match said {
+            0 if self.has_hung_up(client) => Ok(Sent::PeerGone),
+            said => Ok(Sent::Bytes(said)),
         }
     }
 
@@ -180,6 +172,18 @@ struct Ready {
 }
 
 impl Clients {
+    fn new(gate: Prepared) -> Self {
+        Self {
+            listener: gate.listener,
+            signals: gate.signals,
+            connected: VecDeque::new(),
+            next: 0,
+            last: None,
+            plainly: false,
+            unsaid: false,
+        }
+    }
+
     fn accepted(&self) -> Option<BorrowedFd<'_>> {
         self.socket(self.last?)
     }
@@ -187,6 +191,15 @@ impl Clients {
     fn socket(&self, client: Client) -> Option<BorrowedFd<'_>> {
         let found = self.connected.iter().find(|(number, _)| *number == client);
         found.map(|(_, socket)| socket.as_fd())
+    }
+
+    /// Asked of the socket: an errno may also be a filter's.
+    fn has_hung_up(&self, client: Client) -> bool {
+        let Some(socket) = self.socket(client) else {
+            return true;
+        };
+        let mut fds = [PollFd::new(socket, PollFlags::empty())];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
     }
 
     fn poll(&self) -> sys::Result<Ready> {
@@ -345,6 +358,21 @@ mod tests {
         starter.read_to_end(&mut all).unwrap();
         let text = String::from_utf8_lossy(&all);
         assert!(text.contains("exec /bin/x: exec format error"), "{text}");
+        std::fs::remove_file(path).unwrap();
+    }
+    }
+
+    solo! {
+    fn who_has_given_up_is_not_answered() {
+        let (path, listener) = listen("gate-gone");
+        let starter = UnixStream::connect(&path).unwrap();
+        let mut clients = Clients::new(prepare(listener).unwrap());
+        let Ok(Some(Visit::Connected(client))) = clients.accept() else {
+            panic!("not accepted");
+        };
+        assert!(matches!(clients.send(client, b"x"), Ok(Sent::Bytes(1))));
+        starter.shutdown(std::net::Shutdown::Both).unwrap();
+        assert!(matches!(clients.send(client, b"x"), Ok(Sent::PeerGone)));
         std::fs::remove_file(path).unwrap();
     }
     }
