@@ -1,9 +1,14 @@
 //! Counters on v1: which file has what, as runc's fs manager.
 
+use std::io::ErrorKind;
+
+use nix::errno::Errno;
+
 use super::super::error::Result;
 use super::super::path::CgroupPaths;
 use super::group::Group;
 use super::{Blkio, BlkioEntry, Cpu, Cpuset, Hugetlb, Memory, MemoryEntry, Pids, Stats, table};
+use crate::sys;
 
 /// Nanoseconds of a tick of `cpuacct.stat`: `USER_HZ` is 100 on every architecture that Linux has today.
 const TICK_NS: u64 = 10_000_000;
@@ -30,7 +35,7 @@ pub(super) fn stats(paths: &CgroupPaths) -> Result<Stats> {
         stats.blkio = blkio(group)?;
     }
     if let Some(group) = group("hugetlb") {
-        for size in page_sizes() {
+        for size in page_sizes()? {
             let count = |what| group.count(&format!("hugetlb.{size}.{what}"));
             let one = Hugetlb {
                 usage: count("usage_in_bytes")?,
@@ -43,19 +48,28 @@ pub(super) fn stats(paths: &CgroupPaths) -> Result<Stats> {
     Ok(stats)
 }
 
-/// The sizes of huge pages as the controller spells them: "2MB".
-pub(super) fn page_sizes() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/kernel/mm/hugepages");
-    let names = entries.into_iter().flatten().flatten();
-    let mut sizes: Vec<u64> = names
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let digits = name.strip_prefix("hugepages-")?.strip_suffix("kB")?;
-            digits.parse().ok()
-        })
-        .collect();
+/// The sizes of huge pages as the controller spells them: "2MB". None of a kernel without.
+pub(super) fn page_sizes() -> Result<Vec<String>> {
+    const PATH: &str = "/sys/kernel/mm/hugepages";
+    let mut sizes: Vec<u64> = Vec::new();
+    let read = std::fs::read_dir(PATH).and_then(|entries| {
+        for entry in entries {
+            let name = entry?.file_name().into_string().unwrap_or_default();
+            let digits = name.strip_prefix("hugepages-");
+            let digits = digits.and_then(|name| name.strip_suffix("kB"));
+            sizes.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+        }
+        Ok(())
+    });
+    match read {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            return Err(sys::Error::new("read", PATH, errno).into());
+        }
+        _ => {}
+    }
     sizes.sort_unstable();
-    sizes.into_iter().map(spelled).collect()
+    Ok(sizes.into_iter().map(spelled).collect())
 }
 
 fn spelled(kib: u64) -> String {

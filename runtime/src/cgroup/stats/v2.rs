@@ -31,7 +31,7 @@ pub(super) fn stats(directory: &str) -> Result<Stats> {
     stats.cpu.throttling.throttled_time = micros("throttled_usec");
     stats.cpu.psi = group.table("cpu.pressure", table::psi)?;
 
-    for size in page_sizes() {
+    for size in page_sizes()? {
         let Some(usage) = group.number(&format!("hugetlb.{size}.current"))? else {
             continue;
         };
