@@ -93,6 +93,10 @@ impl Row {
 
     /// One case, from nothing to nothing.
     pub fn case(&self, fault: Fault<'_>) -> Seen {
+        // Of a case that had no result.
+        if !self.c.state_entries().is_empty() {
+            sweep(&self.c, &[]);
+        }
         clear_log(&self.c);
         let is_running = RUNNING.contains(&self.command);
         let (mut init, mut before) = (None, Before::default());
