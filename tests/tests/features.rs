@@ -464,8 +464,12 @@ fn what_the_runtime_says_of_itself() {
     );
     assert_eq!(said("commit"), line("commit: "));
     assert!(!is_ours() || line("spec: ").as_deref() == all["ociVersionMax"].as_str());
+    // runc makes its root even for that.
+    let root = TempDir::new("root");
     let checkpoint = Command::new(runtime_binary())
-        .args(["--root", "/nonexistent/root", "checkpoint", "none"])
+        .arg("--root")
+        .arg(root.path())
+        .args(["checkpoint", "none"])
         .output();
     let said_no =
         String::from_utf8_lossy(&checkpoint.unwrap().stderr).contains("not supported yet");
