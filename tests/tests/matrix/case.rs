@@ -54,6 +54,8 @@ pub struct Row {
     pub command: &'static str,
     mapped: bool,
     pub c: Container,
+    /// Goes after the container.
+    _net: Option<given::Net>,
     unbroken: std::cell::OnceCell<Unbroken>,
 }
 
@@ -74,13 +76,18 @@ impl Row {
             _ => format!("\nexec /bin/{PROGRAM} sleep 1000"),
         };
         let mut c = bundle(variation, &after);
+        let mut net = None;
         if RUNNING.contains(&command) {
-            c = c.with_config(|g| given::config(g, command));
+            c = c.with_config(|g| {
+                given::config(g, command);
+                net = (variation == Variation::Plain).then(|| given::Net::of(g));
+            });
         }
         Self {
             command,
             mapped: variation == Variation::Mapped,
             c,
+            _net: net,
             unbroken: std::cell::OnceCell::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! What the commands on a running container are given.
 
+use std::process::Child;
+
 use integration::{Config, Container};
 use serde_json::{Value, json};
 
@@ -29,6 +31,37 @@ const EXEC: [&str; 20] = [
     "--env",
     "GROUP=1003",
 ];
+
+/// A network namespace for one container after the other: to make one takes longer than a case.
+#[derive(Debug)]
+pub struct Net(Child);
+
+impl Net {
+    /// Makes it, and lets the container join it.
+    pub fn of(g: &mut Config) -> Self {
+        let busybox = integration::find_busybox();
+        let child = std::process::Command::new(busybox)
+            .args(["unshare", "-n", "sleep", "100000"])
+            .spawn()
+            .unwrap();
+        let path = format!("/proc/{}/ns/net", child.id());
+        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+        let made = || std::fs::read_link(&path).is_ok_and(|it| it != own);
+        assert!(integration::wait_until(made));
+        g.without_namespace("network").push(
+            "/linux/namespaces",
+            json!({"type": "network", "path": path}),
+        );
+        Self(child)
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// The bundle's container only sleeps: it is not what is tried here.
 pub fn config(g: &mut Config, command: &str) {

@@ -39,7 +39,7 @@ const COMMANDS: [&str; 6] = ["run", "create", "start", "kill", "delete", "delete
 const VARIATIONS: [(&str, Variation); 2] =
     [("plain", Variation::Plain), ("mapped", Variation::Mapped)];
 
-/// As many cases at a time: they wait for each other's processes more than for a processor.
+/// As many cases at a time (`MATRIX_WORKERS`): they wait for each other's processes more than for a processor.
 const WORKERS: usize = 2;
 
 /// What one row of the table is about: what the command does when nothing is broken.
@@ -137,7 +137,7 @@ fn matrix(
     let rows: Vec<Whole> = rows.collect();
     assert!(!rows.is_empty(), "no such row");
     let mut cases: Vec<Case> = Vec::new();
-    let mut number = 0;
+    let mut count = 0;
     for (row, whole) in rows.iter().enumerate() {
         for index in 0..whole.calls.len() {
             for action in ACTIONS {
@@ -145,8 +145,8 @@ fn matrix(
                 if !action.is_possible(call) || !pick(call, action) {
                     continue;
                 }
-                number += 1;
-                if only.as_ref().map_or(number % step == seed % step, |only| {
+                count += 1;
+                if only.as_ref().map_or(count % step == seed % step, |only| {
                     whole.name(index, action).contains(only.as_str())
                 }) {
                     cases.push((row, index, action));
@@ -162,12 +162,12 @@ fn matrix(
     })));
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS.min(cases.len()) {
+        for _ in 0..number("MATRIX_WORKERS", WORKERS).min(cases.len()) {
             scope.spawn(|| worker(&rows, &cases, &next, &table));
         }
     });
     let table = table.into_inner().unwrap();
-    println!("every {step}. of {number} cases\n{table}");
+    println!("every {step}. of {count} cases\n{table}");
     table.failures
 }
 
