@@ -197,6 +197,8 @@ pub fn trace(mut task: Task<'_>) -> Trace {
                 tracer.on(pid.as_raw_nonzero().get(), status.as_raw(), first)
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            // No child of this thread is left, which must therefore have no others: the end of one that a SIGKILL met at its birth
+            // may not be told.
             Err(_) => break,
         }
     }

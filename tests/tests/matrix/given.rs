@@ -1,6 +1,7 @@
 //! What the commands on a running container are given.
 
-use std::process::Child;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use integration::{Config, Container};
 use serde_json::{Value, json};
@@ -32,15 +33,16 @@ const EXEC: [&str; 20] = [
     "GROUP=1003",
 ];
 
-/// A network namespace for one container after the other: to make one takes longer than a case.
+/// A network namespace for one container after the other: to make one takes longer than a case. It is held by a file, not by a
+/// process: the tracer waits for every child of its thread.
 #[derive(Debug)]
-pub struct Net(Child);
+pub struct Net(#[expect(dead_code, reason = "open as long as it lives")] File);
 
 impl Net {
     /// Makes it, and lets the container join it.
     pub fn of(g: &mut Config) -> Self {
         let busybox = integration::find_busybox();
-        let child = std::process::Command::new(busybox)
+        let mut child = std::process::Command::new(busybox)
             .args(["unshare", "-n", "sleep", "100000"])
             .spawn()
             .unwrap();
@@ -48,18 +50,15 @@ impl Net {
         let own = std::fs::read_link("/proc/self/ns/net").unwrap();
         let made = || std::fs::read_link(&path).is_ok_and(|it| it != own);
         assert!(integration::wait_until(made));
+        let file = File::open(&path).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
         g.without_namespace("network").push(
             "/linux/namespaces",
             json!({"type": "network", "path": path}),
         );
-        Self(child)
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        Self(file)
     }
 }
 
