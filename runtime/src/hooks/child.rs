@@ -51,6 +51,13 @@ pub fn start(hook: &Hook, around: &mut Surroundings<'_>) -> Result<Child, String
     let (input, stdin) = pipe().map_err(io)?;
     let (stdout, out) = pipe().map_err(io)?;
     let (stderr, err) = pipe().map_err(io)?;
+    // Before there is a child: once it is executed nothing may fail, or it would go on while its end is told.
+    let unblocked = |file: OwnedFd| match fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
+        Ok(_) => Ok(File::from(file)),
+        Err(errno) => Err(why(words(errno))),
+    };
+    let stdin = unblocked(stdin.into())?;
+    let output = [unblocked(stdout.into())?, unblocked(stderr.into())?];
     let ours = getpid().as_raw();
     let pidfd = vfork::vfork(&mut || {
         let prepared = match around.bound {
@@ -79,14 +86,10 @@ pub fn start(hook: &Hook, around: &mut Surroundings<'_>) -> Result<Child, String
         Failed::Clone(error) => why(error.to_string()),
         Failed::Body(text) => text,
     })?;
-    let unblocked = |file: OwnedFd| match fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)) {
-        Ok(_) => Ok(File::from(file)),
-        Err(errno) => Err(why(words(errno))),
-    };
     Ok(Child {
         pidfd,
-        stdin: unblocked(stdin.into())?,
+        stdin,
         _input: input,
-        output: [unblocked(stdout.into())?, unblocked(stderr.into())?],
+        output,
     })
 }

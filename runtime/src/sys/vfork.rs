@@ -1,7 +1,7 @@
 //! A child that borrows this process's memory until it executes (vfork(2) by clone(2)): how hooks are born.
 
 use std::ffi::c_void;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -64,17 +64,20 @@ pub fn vfork(body: &mut dyn FnMut() -> String) -> std::result::Result<OwnedFd, F
         )
     };
     let cloned = Errno::result(pid);
-    mask(&old, None)?;
+    let unmasked = mask(&old, None);
     cloned.map_err(|errno| Failed::Clone(Error::new("clone", "", errno)))?;
     // SAFETY: with CLONE_PIDFD the kernel has stored a new descriptor, which nobody else owns.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    match job.failed.take() {
-        Some(why) => {
-            let _ = pidfd::wait(std::os::fd::AsFd::as_fd(&fd), false);
-            Err(Failed::Body(why))
-        }
-        None => Ok(fd),
+    if let Some(why) = job.failed.take() {
+        let _ = pidfd::wait(fd.as_fd(), false);
+        return Err(Failed::Body(why));
     }
+    if let Err(error) = unmasked {
+        let _ = pidfd::send_signal(fd.as_fd(), libc::SIGKILL);
+        let _ = pidfd::wait(fd.as_fd(), false);
+        return Err(error);
+    }
+    Ok(fd)
 }
 
 /// For the body of a [`vfork`]: `streams` become 0, 1 and 2, everything above goes with the execve, and signals are as a

@@ -233,6 +233,11 @@ impl After<'_> {
         self.trace.code == 0
     }
 
+    /// Was it not the command that was killed, but a process of its making?
+    fn killed_another(&self) -> bool {
+        matches!(self.fault, Some((call, Action::Kill)) if call.process != 0)
+    }
+
     pub fn conforms(&mut self) {
         if !is_ours() || self.trace.hung.is_some() {
             return;
@@ -308,6 +313,8 @@ impl After<'_> {
             "create" if ran => {
                 self.fails(Verdict::EARLY, "it ran without a start");
             }
+            // It was, until its init was killed: that the creator has heard of the gate is the conformance's part.
+            "create" if ok && now == "stopped" && self.killed_another() => {}
             "create" if ok && now != "created" => {
                 self.fails(Verdict::LIE, format!("create says 0, and it is {now}"));
             }

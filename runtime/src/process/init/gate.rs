@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -82,6 +83,10 @@ pub fn wait(gate: Prepared) -> Result<Opened, Failure> {
 /// Clients at once. One more, and the oldest, who has had time to speak, is turned away: nobody can keep others out by
 /// only being there.
 const CLIENTS: usize = 32;
+
+/// So many times, and so long in between, init asks again when the kernel cannot tell it who has come.
+const PATIENCE: u32 = 200;
+const NAP: Duration = Duration::from_millis(10);
 
 /// The listener, and who has come.
 #[derive(Debug)]
@@ -209,10 +214,16 @@ impl Clients {
         ];
         let sockets = self.connected.iter().map(|(_, socket)| socket.as_fd());
         fds.extend(sockets.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
+        // `create` has said that the container is created: it does not end for the kernel's want of memory in this moment.
+        let mut patience = PATIENCE;
         loop {
             match poll(&mut fds, PollTimeout::NONE) {
                 Ok(_) => break,
                 Err(Errno::EINTR) => {}
+                Err(_) if patience > 0 => {
+                    patience -= 1;
+                    sys::time::nap(NAP);
+                }
                 Err(errno) => return Err(sys::Error::new("poll", "the start gate", errno)),
             }
         }
