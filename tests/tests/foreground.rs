@@ -203,9 +203,8 @@ fn relative_paths() {
     let mut c = Container::sleeping();
     let base = c.bundle.path().join("base");
     std::fs::create_dir(&base).unwrap();
-    c.runtime.globals = ["--root", "state", "--log", "the.log"]
-        .map(str::to_owned)
-        .to_vec();
+    let relative = ["--root", "state", "--log", "the.log"].map(str::to_owned);
+    let own = std::mem::replace(&mut c.runtime.globals, relative.to_vec());
     let here = |args: &[&str]| {
         Running::start_with(&c, args, |command| {
             command.current_dir(&base);
@@ -237,6 +236,8 @@ fn relative_paths() {
     assert!(log.contains("container does not exist"), "{log}");
     here(&["delete", "--force", &c.id]).ok();
     wait_gone(pid);
+    // What cleans up behind the test does so from elsewhere.
+    c.runtime.globals = own;
 }
 
 #[test]
