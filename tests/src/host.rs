@@ -270,30 +270,27 @@ pub fn cgroups_named(name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Every living process that has `name` in one of its cgroup paths.
-pub fn pids_of_cgroup(name: &str) -> Vec<u32> {
+/// Every process that has `name` in one of its cgroup paths, and is alive, or a zombie.
+fn of_cgroup(name: &str, living: bool) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").expect("/proc");
     let pids = entries
         .flatten()
         .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|&n| {
         std::fs::read_to_string(format!("/proc/{n}/cgroup")).is_ok_and(|t| t.contains(name))
-            && alive(n)
+            && alive(n) == living
     })
     .collect()
 }
 
+/// Every living process that has `name` in one of its cgroup paths.
+pub fn pids_of_cgroup(name: &str) -> Vec<u32> {
+    of_cgroup(name, true)
+}
+
 /// Every zombie that has `name` in one of its cgroup paths.
 pub fn dead_of_cgroup(name: &str) -> Vec<u32> {
-    let entries = std::fs::read_dir("/proc").expect("/proc");
-    let pids = entries
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&n| {
-        std::fs::read_to_string(format!("/proc/{n}/cgroup")).is_ok_and(|t| t.contains(name))
-            && !alive(n)
-    })
-    .collect()
+    of_cgroup(name, false)
 }
 
 /// A named pipe in the rootfs: how a container says "I am here" to its test, and waits for it, without sleeps.

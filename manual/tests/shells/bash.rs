@@ -1,17 +1,12 @@
 //! bash: a terminal, its line editor, and the key that puts all completions into the line.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
 
-use integration::Pty;
-
+use super::editor::Editor;
 use super::{Place, Shell, have, scripts};
 
 /// An interactive bash.
-pub struct Bash {
-    pty: Pty,
-    child: Child,
-}
+pub struct Bash(Editor);
 
 impl Bash {
     pub fn new(place: &Place) -> Self {
@@ -27,20 +22,10 @@ impl Bash {
             scripts().display()
         );
         std::fs::write(&rc, text).unwrap();
-        let mut pty = Pty::new(50, 4000);
-        let tty = || Stdio::from(pty.open_slave());
         let mut command = place.command("setsid");
         command.args(["--ctty", "bash", "--noprofile", "--rcfile"]);
-        let child = command
-            .arg(rc)
-            .arg("-i")
-            .stdin(tty())
-            .stdout(tty())
-            .stderr(tty())
-            .spawn()
-            .unwrap();
-        pty.expect("ready> ");
-        Self { pty, child }
+        command.arg(rc).arg("-i");
+        Self(Editor::start(command))
     }
 }
 
@@ -50,29 +35,6 @@ impl Shell for Bash {
     }
 
     fn offers(&mut self, line: &str) -> BTreeSet<String> {
-        self.pty.type_in(&format!("{line}\u{18}a\u{18}p"));
-        self.pty.expect("<<");
-        let got = self.pty.expect(">>");
-        completed(line, got.trim_end_matches(">>"))
+        self.0.offers(line)
     }
-}
-
-impl Drop for Bash {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What stands in the line where its last word was. Nothing is offered if it is the line that was typed.
-pub fn completed(line: &str, got: &str) -> BTreeSet<String> {
-    if got.trim_end() == line.trim_end() {
-        return BTreeSet::new();
-    }
-    let last = line.rfind([' ', '=']).map_or(0, |at| at + 1);
-    let Some(words) = got.get(last..) else {
-        panic!("{line:?} became {got:?}");
-    };
-    assert_eq!(&got[..last], &line[..last], "the words before are left");
-    words.split_whitespace().map(str::to_owned).collect()
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bash;
+mod editor;
 mod fish;
 mod zsh;
 

@@ -1,18 +1,12 @@
 //! zsh: a terminal, its line editor, and the completer that puts all matches into the line.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
 
-use integration::Pty;
-
-use super::bash::completed;
+use super::editor::Editor;
 use super::{Place, Shell, have, scripts};
 
 /// An interactive zsh.
-pub struct Zsh {
-    pty: Pty,
-    child: Child,
-}
+pub struct Zsh(Editor);
 
 impl Zsh {
     pub fn new(place: &Place) -> Self {
@@ -35,19 +29,10 @@ impl Zsh {
             scripts().display()
         );
         std::fs::write(place.dir.path().join(".zshrc"), text).unwrap();
-        let mut pty = Pty::new(50, 4000);
-        let tty = || Stdio::from(pty.open_slave());
         let mut command = place.command("setsid");
-        let child = command
-            .args(["--ctty", "zsh", "-i"])
-            .env("ZDOTDIR", place.dir.path())
-            .stdin(tty())
-            .stdout(tty())
-            .stderr(tty())
-            .spawn()
-            .unwrap();
-        pty.expect("ready> ");
-        Self { pty, child }
+        command.args(["--ctty", "zsh", "-i"]);
+        command.env("ZDOTDIR", place.dir.path());
+        Self(Editor::start(command))
     }
 }
 
@@ -57,10 +42,7 @@ impl Shell for Zsh {
     }
 
     fn offers(&mut self, line: &str) -> BTreeSet<String> {
-        self.pty.type_in(&format!("{line}\u{18}a\u{18}p"));
-        self.pty.expect("<<");
-        let got = self.pty.expect(">>");
-        let words = completed(line, got.trim_end_matches(">>"));
+        let words = self.0.offers(line);
         let plain = words.iter().map(|word| match word.split_once('=') {
             // It puts `=` behind the name of an option that has a value, and of more than one value each has the name in front.
             Some((name, "")) => name,
@@ -68,12 +50,5 @@ impl Shell for Zsh {
             None => word,
         });
         plain.map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Zsh {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
