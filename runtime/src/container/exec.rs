@@ -278,31 +278,22 @@ impl Entering<'_> {
             },
             preserved: self.args.preserve_fds,
         };
-        let first = Entrance::open(&self.groups);
-        let first = first.map_err(Error::from).and_then(|mut entrance| {
+        let mut start_in = |groups: &CgroupPaths| {
+            let mut entrance = Entrance::open(groups)?;
             let started = process::start(&mut gifts, &mut entrance).map_err(Error::sys(what))?;
-            Ok((started, entrance))
-        });
-        let ((child, wire), entrance) = match first {
+            Ok::<_, Error>((started, entrance))
+        };
+        let ((child, wire), entrance) = match start_in(&self.groups) {
             Ok(started) => started,
             // A group of `--cgroup` is meant as it is.
             Err(error) if !self.args.cgroups.is_empty() => return Err(error),
-            Err(error) => {
-                let Ok(groups) = self.groups.following(self.init.pid()) else {
-                    return Err(self.real_cause(error));
-                };
-                if groups == self.groups {
-                    return Err(self.real_cause(error));
+            Err(error) => match self.groups.following(self.init.pid()) {
+                Ok(groups) if groups != self.groups => {
+                    tracing::debug!("adding the process to init's cgroup instead: {error}");
+                    start_in(&groups).map_err(|error| self.real_cause(error))?
                 }
-                tracing::debug!("adding the process to init's cgroup instead: {error}");
-                let again = Entrance::open(&groups).map_err(Error::from);
-                again
-                    .and_then(|mut entrance| {
-                        let started = process::start(&mut gifts, &mut entrance);
-                        Ok((started.map_err(Error::sys(what))?, entrance))
-                    })
-                    .map_err(|error| self.real_cause(error))?
-            }
+                _ => return Err(self.real_cause(error)),
+            },
         };
         // The process's copies are enough: whoever waits for the end of one must not wait for this command.
         drop(sys::fd::preserved(self.args.preserve_fds));
