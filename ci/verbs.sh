@@ -1,5 +1,7 @@
 # The verbs of ci/run. Each runs in a subshell with `set -euo pipefail`, in the repository's top directory.
 
+. ci/packages.sh
+
 target=x86_64-unknown-linux-gnu
 release=target/$target/release/runc-rs
 
@@ -19,7 +21,10 @@ count() {
     echo "$verb $p $f $((i + s)) $seconds" >>"$CI_TOTALS"
 }
 
-# What the engine tests need, as tool:package.
+# What the tests of ci/test need, as tool:package; then what the other verbs need beside it, and the engine tests.
+test_packages="cc:gcc busybox:busybox-static runc:runc strace:strace readelf:binutils unshare:util-linux setpriv:util-linux ps:procps
+    awk:gawk pkg-config:pkg-config newuidmap:uidmap systemd-notify:systemd man:man-db mandoc:mandoc bash:bash zsh:zsh fish:fish"
+check_packages="c++:g++ make:make crun:crun valgrind:valgrind qemu-system-x86_64:qemu-system-x86 modprobe:kmod"
 engine_packages="podman:podman buildah:buildah conmon:conmon dockerd:docker.io docker-init:tini containerd:containerd ctr:containerd iptables:iptables
     slirp4netns:slirp4netns newuidmap:uidmap catatonit:catatonit ip:iproute2 setpriv:util-linux python3:python3"
 
@@ -30,34 +35,44 @@ need() {
     done
 }
 
-# What the checks need beside a stable Rust: Debian's packages, and two cargo tools from crates.io.
-verb_deps() {
-    local missing=() pair
-    for pair in cc:gcc c++:g++ make:make busybox:busybox-static runc:runc crun:crun strace:strace valgrind:valgrind readelf:binutils \
-        unshare:util-linux awk:gawk pkg-config:pkg-config qemu-system-x86_64:qemu-system-x86 modprobe:kmod \
-        systemd-notify:systemd man:man-db mandoc:mandoc bash:bash zsh:zsh fish:fish $engine_packages; do
-        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+# The packages of those of PAIRS whose tool is missing.
+missing() { # PAIRS
+    local pair
+    for pair in $1; do
+        command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
     done
+}
+
+# What the tests need beside a stable Rust: Debian's packages.
+verb_test_deps() {
+    local missing
+    missing=$(missing "$test_packages")
     # A dynamically linked busybox would be useless in a root filesystem of its own.
-    [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>/dev/null | grep -q INTERP || missing+=(busybox-static)
-    [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
-    [ -e /usr/lib/x86_64-linux-gnu/libc.a ] || missing+=(libc6-dev)
-    /usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null || missing+=(python3-grpcio)
-    [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
-    if [ ${#missing[@]} -gt 0 ]; then
-        [ "$(id -u)" = 0 ] || { echo "not root; install: ${missing[*]}"; return 1; }
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-    fi
+    [ -x /bin/busybox ] && ! readelf -l /bin/busybox 2>/dev/null | grep -q INTERP || missing+=" busybox-static"
+    [ -e /usr/include/seccomp.h ] || missing+=" libseccomp-dev"
+    ! lacks_libc || missing+=" libc6-dev"
+    # shellcheck disable=SC2086
+    install_packages $missing
+    rustc --version
+    runc --version | head -n 1
+}
+
+# What all checks need: more packages, and two cargo tools from crates.io.
+verb_deps() {
+    verb_test_deps
+    local missing
+    missing=$(missing "$check_packages $engine_packages")
+    /usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null || missing+=" python3-grpcio"
+    [ -x /usr/lib/cni/bridge ] || missing+=" containernetworking-plugins"
+    # shellcheck disable=SC2086
+    install_packages $missing
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     # Built away from this directory: its .cargo/config.toml is not meant for them.
     cargo deny --version 2>/dev/null | grep -qx 'cargo-deny 0.20.2' || (cd / && cargo install --locked --quiet cargo-deny@0.20.2)
     cargo fuzz --version 2>/dev/null | grep -qx 'cargo-fuzz 0.13.2' || (cd / && cargo install --locked --quiet cargo-fuzz@0.13.2)
-    rustc --version
     cargo deny --version
     cargo fuzz --version
-    runc --version | head -n 1
     crun --version | head -n 1
 }
 
