@@ -297,6 +297,7 @@ verb_docs() {
     # A link to a private item is for those who read the source.
     RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps -p sync-model -p runc-rs -p integration -p manual
     bash ci/links
+    bash ci/named-tests
 }
 
 # The integration tests of a crate whose names match.

@@ -365,6 +365,34 @@ fn a_subtree_of_v2() {
     assert_eq!(c.run().ok().text(), "hosts");
 }
 
+/// CVE-2023-25809: the groups that are the user's, and so the container's root's, seen through a read-only mount: its own ones
+/// with a cgroup namespace, the host's without.
+#[test]
+fn cve_2023_25809_a_read_only_view_is_read_only() {
+    need_root!();
+    let groups = Delegated::new(&name(), |_| true);
+    let below = if is_v2() { "own" } else { "" };
+    // Of v1 the directory itself is a tmpfs of the container's own.
+    let depth = u8::from(!is_v2());
+    let script = format!(
+        "cd /sys/fs/cgroup; find . -mindepth {depth} -type d 2>/dev/null | while read d; do \
+         mkdir $d/made 2>/dev/null && echo made $d; done; \
+         test -n \"$(find . -name cgroup.procs)\" && echo seen"
+    );
+    for new_namespace in [true, false] {
+        let c = in_groups(&groups, below, |g| {
+            g.unmount("/sys/fs/cgroup")
+                .mount("/sys/fs/cgroup", "cgroup", "cgroup", &["ro"])
+                .sh(&script);
+            if !new_namespace {
+                g.without_namespace("cgroup");
+            }
+        });
+        assert_eq!(c.run().ok().text(), "seen", "{new_namespace}");
+        c.nothing_left();
+    }
+}
+
 /// The group may be made, but the way there is through one that is not the user's.
 #[test]
 fn a_place_of_v2_that_cannot_be_entered() {
