@@ -14,6 +14,7 @@ mod conformance;
 mod console_socket;
 mod crash;
 mod crash_commands;
+mod devices;
 mod differential;
 mod events;
 mod exec;

@@ -64,8 +64,10 @@ fn make(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sy
     let number = makedev(u64::from(device.major), u64::from(device.minor));
     match fs::mknod_at(dir, name, kind, device.mode & 0o7777, number, &device.path) {
         Ok(()) => {}
-        // Without a tmpfs on /dev the image may bring its own; runc leaves it alone too.
-        Err(error) if error.errno == Errno::EEXIST => return Ok(()),
+        // Without a tmpfs on /dev the image may bring its own.
+        Err(error) if error.errno == Errno::EEXIST => {
+            return there_already(dir, name, kind, number, device);
+        }
         // In a user namespace nobody may make devices: the host's stands in.
         Err(error) if error.errno == Errno::EPERM && device.kind != DeviceKind::Fifo => {
             return host_node(root, dir, name, device);
@@ -83,6 +85,28 @@ fn make(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sy
         .map_err(|errno| sys::Error::new("fchownat", &device.path, errno))?;
     }
     Ok(())
+}
+
+/// What is there must be what was asked for (runtime-spec, "Devices"), not a file that fills up with what is written to /dev/null.
+/// Its owner and mode are the image's.
+fn there_already(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    kind: SFlag,
+    number: u64,
+    device: &DeviceNode,
+) -> sys::Result<()> {
+    let stat = fs::stat_at(dir, name, &device.path)?;
+    let same_kind = stat.st_mode & SFlag::S_IFMT.bits() == kind.bits();
+    if same_kind && (device.kind == DeviceKind::Fifo || stat.st_rdev == number) {
+        return Ok(());
+    }
+    let shown = format!(
+        "{}: the image has something else there; remove it, or mount a tmpfs on {}",
+        device.path,
+        split(&device.path).0
+    );
+    Err(sys::Error::new("mknod", shown, Errno::EEXIST))
 }
 
 fn host_node(root: &Root, dir: BorrowedFd<'_>, name: &str, device: &DeviceNode) -> sys::Result<()> {

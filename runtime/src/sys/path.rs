@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::NixPath;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag, makedev};
 
 use super::{Error, Result};
@@ -93,6 +93,12 @@ pub fn readlink_fd(link: BorrowedFd<'_>, shown: &str) -> Result<String> {
 /// fstat(2).
 pub fn stat_fd(fd: BorrowedFd<'_>, shown: &str) -> Result<FileStat> {
     nix::sys::stat::fstat(fd).map_err(|errno| Error::new("fstat", shown, errno))
+}
+
+/// fstatat(2), of a link itself.
+pub fn stat_at(dir: BorrowedFd<'_>, name: &str, shown: &str) -> Result<FileStat> {
+    nix::sys::stat::fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)
+        .map_err(|errno| Error::new("fstatat", shown, errno))
 }
 
 /// Is this the null device, character 1:3?
