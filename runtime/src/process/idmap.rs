@@ -2,6 +2,7 @@
 //!
 //! `pid` is the caller's own child, and not reaped: its number cannot become another's.
 
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 
@@ -124,12 +125,12 @@ pub fn oom_score_adj(pid: i32, process: &ProcessPlan) -> std::result::Result<(),
     }
 }
 
-/// Is setgroups(2) denied in the user namespace of `pid`?
+/// Is setgroups(2) denied in the user namespace of `process` ("self", or a number)? While /proc is the host's.
 ///
 /// # Errors
 /// The call's.
-pub fn denies_setgroups(pid: i32) -> Result<bool> {
-    let path = format!("/proc/{pid}/setgroups");
+pub fn denies_setgroups(process: impl Display) -> Result<bool> {
+    let path = format!("/proc/{process}/setgroups");
     let word = std::fs::read(&path).map_err(|_| Error::last("read", path))?;
     Ok(word.starts_with(b"deny"))
 }

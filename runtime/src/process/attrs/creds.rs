@@ -49,7 +49,9 @@ pub fn switch(
     if may_setgroups && !has_groups {
         match creds::setgroups(&plan.additional_gids) {
             Err(error)
-                if error.errno == Errno::EPERM && may_by_itself() && kernel::denies_setgroups() =>
+                if error.errno == Errno::EPERM
+                    && may_by_itself()
+                    && kernel::containers_proc_denies_setgroups() =>
             {
                 warning = without(plan);
             }

@@ -139,7 +139,7 @@ fn asked(limit: &crate::plan::Rlimit, source: &sys::Error) -> String {
     format!(
         "{} ({}, soft {}, hard {}): {}",
         limit.resource,
-        super::rlimit_name(limit.resource),
+        super::kernel::rlimit_name(limit.resource),
         value(limit.soft),
         value(limit.hard),
         words(source)

@@ -15,16 +15,8 @@ use crate::sys;
 /// The kernel's resource numbers in order, without `RLIMIT_`.
 const LIMITS: &str = "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
-/// The number of the limit `name` ("RLIMIT_NOFILE"). `None`: unknown.
-pub fn rlimit_from_name(name: &str) -> Option<u32> {
-    let name = name.strip_prefix("RLIMIT_")?;
-    (0..)
-        .zip(LIMITS.split(' '))
-        .find_map(|(number, known)| (known == name).then_some(number))
-}
-
 /// The name of the limit `resource`.
-pub fn rlimit_name(resource: u32) -> String {
+pub(super) fn rlimit_name(resource: u32) -> String {
     let name = usize::try_from(resource)
         .ok()
         .and_then(|n| LIMITS.split(' ').nth(n));
@@ -136,8 +128,8 @@ fn beneath(dir: &OwnedFd, path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
     openat2(dir, path, how)
 }
 
-/// Does this user namespace deny setgroups(2)? Asked of the container's procfs; one that does not answer has not said so.
-pub fn denies_setgroups() -> bool {
+/// Does the container's procfs say that this user namespace denies setgroups(2)? One that does not answer has not said so.
+pub fn containers_proc_denies_setgroups() -> bool {
     let path = format!("{}/setgroups", std::process::id());
     let mut word = [0; 4];
     containers_proc()

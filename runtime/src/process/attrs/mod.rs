@@ -16,8 +16,8 @@ mod tests;
 
 pub use error::{Error, LookupFailure};
 pub use kernel::{
-    join_session_keyring, loopback_up, names, oom_score_adj, rlimit_from_name, rlimit_name,
-    rlimit_refused, rlimits, session_keyring, sysctl,
+    join_session_keyring, loopback_up, names, oom_score_adj, rlimit_refused, rlimits,
+    session_keyring, sysctl,
 };
 
 use crate::plan::{Capabilities, ProcessPlan};

@@ -13,6 +13,7 @@ use super::failure::{At, Failure};
 use crate::plan::Namespaces;
 use crate::process::attrs;
 use crate::process::config::InitConfig;
+use crate::process::idmap;
 use crate::rootfs::{self, Prepared, Sources};
 use crate::sys::status::Status;
 use crate::{sys, tty};
@@ -31,16 +32,13 @@ pub fn user(config: &InitConfig, status: &Status) -> Result<User, Failure> {
             may_setgroups: true,
         });
     }
-    const PATH: &str = "/proc/self/setgroups";
     if status.uid != Some(0) || status.gid != Some(0) {
         let object = "root of the user namespace";
         return Err(sys::Error::new("setresuid", object, Errno::EPERM)).at(Step::User);
     }
-    let word = std::fs::read(PATH)
-        .map_err(|_| sys::Error::last("read", PATH))
-        .at(Step::User)?;
+    let denied = idmap::denies_setgroups("self").at(Step::User)?;
     Ok(User {
-        may_setgroups: !word.starts_with(b"deny"),
+        may_setgroups: !denied,
     })
 }
 
