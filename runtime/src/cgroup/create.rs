@@ -10,7 +10,7 @@ use super::{controllers, destroy, file, freezer, kill, v1};
 use crate::plan::Resources;
 use crate::sys::{self, close::Batch};
 
-/// What [`create`] made. It removes nothing by being dropped: after [`join`](super::join) the groups belong to the
+/// What [`create`] made. It removes nothing by being dropped: after [`join`](super::join()) the groups belong to the
 /// container, and the state record knows them.
 #[derive(Debug, Default)]
 #[must_use]
@@ -28,7 +28,7 @@ impl Created {
     }
 
     /// Undoes it: removes what was made, also the parents of the container's own groups, which
-    /// [`destroy`](super::destroy) leaves as runc does. For a failure before anything was started in them.
+    /// [`destroy`](super::destroy()) leaves as runc does. For a failure before anything was started in them.
     ///
     /// # Errors
     /// The first directory that could not be removed; the rest is tried all the same.

@@ -38,7 +38,7 @@ pub fn processes(paths: &CgroupPaths) -> Result<Vec<i32>> {
 }
 
 /// Sends SIGKILL to every process of the container, frozen or not, such that none escapes by forking, and none
-/// that is not the container's is hit. It does not wait for their death: [`destroy`](super::destroy) does.
+/// that is not the container's is hit. It does not wait for their death: [`destroy`](super::destroy()) does.
 ///
 /// With a v2 hierarchy, also in hybrid mode, that is one write to `cgroup.kill`. For processes that this does not
 /// reach (v1 only, old kernels, moved by root) they are frozen, killed, thawed.

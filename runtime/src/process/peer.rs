@@ -169,22 +169,6 @@ impl Peer {
             .is_ok_and(|stat| stat.is_some_and(|stat| matches!(stat.state, b'T' | b't')))
     }
 
-    /// Does it die within `patience`? For one that was sent SIGKILL: a signal that interrupts the wait does not end it.
-    ///
-    /// # Errors
-    /// The errno of poll.
-    pub fn dies_within(&self, patience: Duration) -> Result<bool> {
-        let deadline = Instant::now() + patience;
-        loop {
-            if self.is_dead(100)? {
-                return Ok(true);
-            }
-            if Instant::now() > deadline {
-                return Ok(false);
-            }
-        }
-    }
-
     /// Is it dead, at the latest after so long?
     ///
     /// # Errors

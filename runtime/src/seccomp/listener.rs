@@ -86,7 +86,7 @@ pub struct ContainerProcessState<'a> {
     pub state: State<'a>,
 }
 
-/// The container's state, as `state` would print it while it is being created.
+/// The container's state, as `state` would print it at this moment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State<'a> {
@@ -94,7 +94,7 @@ pub struct State<'a> {
     pub oci_version: &'a str,
     /// Its name.
     pub id: &'a str,
-    /// `creating`
+    /// `creating`; of a container in which `exec` starts a process, `running`.
     pub status: &'a str,
     /// Init.
     pub pid: i32,

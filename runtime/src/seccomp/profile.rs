@@ -110,8 +110,6 @@ impl Flags {
     pub const SPEC_ALLOW: u32 = 4;
     /// `SECCOMP_FILTER_FLAG_NEW_LISTENER`: not for a config to ask for; a notify action does.
     pub const NEW_LISTENER: u32 = 8;
-    /// `SECCOMP_FILTER_FLAG_TSYNC_ESRCH`
-    pub const TSYNC_ESRCH: u32 = 16;
     /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
     pub const WAIT_KILLABLE_RECV: u32 = 32;
 }

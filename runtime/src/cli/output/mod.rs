@@ -21,7 +21,7 @@ pub(super) fn print(text: &str) -> Outcome {
     print_bytes(text.as_bytes())
 }
 
-/// As [`print`], what need not be text.
+/// As [`print()`], what need not be text.
 pub(super) fn print_bytes(bytes: &[u8]) -> Outcome {
     let stdout = std::io::stdout();
     let mut rest = bytes;
