@@ -139,13 +139,17 @@ impl Config {
         self.retain("/linux/namespaces", |n| n["type"] != kind)
     }
 
-    /// What a user without privilege can have: a new user namespace in which root is this user, and nothing else is mapped.
-    pub fn rootless(&mut self, uid: u32) -> &mut Self {
-        let map = json!([{"containerID": 0, "hostID": uid, "size": 1}]);
+    /// A new user namespace, whose ids from 0 are `size` of the host's, users and groups alike, from `first` on.
+    pub fn user_namespace(&mut self, first: u32, size: u32) -> &mut Self {
+        let map = json!([{"containerID": 0, "hostID": first, "size": size}]);
         self.push("/linux/namespaces", json!({"type": "user"}))
             .set("/linux/uidMappings", map.clone())
             .set("/linux/gidMappings", map)
-            .without_mount_option("gid=5")
+    }
+
+    /// What a user without privilege can have: a new user namespace in which root is this user, and nothing else is mapped.
+    pub fn rootless(&mut self, uid: u32) -> &mut Self {
+        self.user_namespace(uid, 1).without_mount_option("gid=5")
     }
 
     /// Removes an option from all mounts.

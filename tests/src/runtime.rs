@@ -106,6 +106,29 @@ impl Runtime {
         self.user = Some(uid);
     }
 
+    /// The same runtime, whose commands come behind these words: a program that executes its arguments.
+    #[must_use]
+    pub fn behind(&self, words: &[&str]) -> Self {
+        let words = words.iter().map(|&word| word.to_owned());
+        Self {
+            prefix: words.chain(self.prefix.iter().cloned()).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The same runtime, under a shell that has each command in `"$@"`.
+    #[must_use]
+    pub fn in_shell(&self, script: &str) -> Self {
+        self.behind(&["sh", "-c", script, "sh"])
+    }
+
+    /// The same runtime, under such a shell in a mount namespace of its own.
+    #[must_use]
+    pub fn with_own_mounts(&self, script: &str) -> Self {
+        self.in_shell(script)
+            .behind(&["unshare", "--mount", "--propagation", "private"])
+    }
+
     /// The binary.
     pub fn binary(&self) -> &Path {
         &self.binary

@@ -311,27 +311,9 @@ fn with_state_root(mount: &str) -> (Container, Output) {
         c.bundle.path().to_str().unwrap(),
         &c.id,
     ];
-    let (inner, out, err) = c.runtime.command(&args);
-    let (_, out2, err2) = (&inner, &out, &err);
-    let mut command = std::process::Command::new("unshare");
-    let append = |p: &std::path::Path| std::fs::File::options().append(true).open(p).unwrap();
-    command
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            &format!("{mount} && exec \"$0\" \"$@\""),
-        ])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .env("ROOT", c.runtime.root())
-        .stdin(std::process::Stdio::null())
-        .stdout(append(out2))
-        .stderr(append(err2))
-        .process_group(0);
-    let result = c.runtime.finish(command, &args, out, err);
+    let root = c.runtime.root().display();
+    let script = format!("ROOT={root}; {mount} && exec \"$@\"");
+    let result = c.runtime.with_own_mounts(&script).run(&args);
     (c, result)
 }
 

@@ -1,9 +1,6 @@
 //! cgroups: where a container is put, its limits, its device rules.
 
-use std::fs::File;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use integration::{
     Container, cgroup_dirs, cgroup_mounts, cgroups_named, is_v2, need_root, skip, this_test,
@@ -344,20 +341,9 @@ fn v2_beside_v1_controllers_that_are_not_mounted_there() {
         g.sh("cat /proc/self/cgroup; exec cat /sys/fs/cgroup/cgroup.type");
     });
     let args = ["run", "--bundle", c.bundle.path().to_str().unwrap(), &c.id];
-    let (inner, out, err) = c.runtime.command(&args);
-    let append = |p: &std::path::Path| File::options().append(true).open(p).unwrap();
-    let mut command = Command::new("unshare");
     let mounts = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup";
-    command
-        .args(["--mount", "--propagation", "private", "sh", "-c"])
-        .arg(format!("{mounts} && exec \"$0\" \"$@\""))
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .stdin(std::process::Stdio::null())
-        .stdout(append(&out))
-        .stderr(append(&err))
-        .process_group(0);
-    let out = c.runtime.finish(command, &args, out, err).ok();
+    let script = format!("{mounts} && exec \"$@\"");
+    let out = c.runtime.with_own_mounts(&script).run(&args).ok();
     assert_eq!(out.lines().last().copied(), Some("domain"), "{out}");
     c.nothing_left();
 }
@@ -375,7 +361,7 @@ fn hierarchies_that_are_hidden_and_mounted_again() {
     ) {
         return;
     }
-    let mut script = "mount --make-rprivate / && mount -t tmpfs none /sys/fs/cgroup".to_owned();
+    let mut script = "mount -t tmpfs none /sys/fs/cgroup".to_owned();
     for (controllers, _) in cgroup_mounts() {
         let (fstype, options, name) = match controllers.as_str() {
             "" => ("cgroup2", "rw".to_owned(), "unified".to_owned()),
@@ -392,9 +378,7 @@ fn hierarchies_that_are_hidden_and_mounted_again() {
         g.set("/linux/resources/memory/limit", 32 << 20)
             .args(&["sleep", "1000"]);
     });
-    c.runtime.prefix = ["unshare", "-m", "sh", "-c", &script, "sh"]
-        .map(str::to_owned)
-        .to_vec();
+    c.runtime = c.runtime.with_own_mounts(&script);
     c.detach();
     let dirs = cgroup_dirs(c.pid());
     let (_, memory) = dirs.iter().find(|(which, _)| which == "memory").unwrap();

@@ -17,6 +17,24 @@ fn stop(pid: u32) {
     assert!(wait_until(stopped));
 }
 
+/// Creates `c`, whose init waits for `start` and is stopped there. Returns init's pid.
+fn created_and_stopped(c: &Container) -> u32 {
+    c.create().ok();
+    let init = c.pid();
+    stop(init);
+    init
+}
+
+/// A starter that has asked: it waits for the answer.
+fn asking(c: &Container) -> Running {
+    let starter = Running::start(c, &["start", &c.id]);
+    assert!(wait_until(|| {
+        std::fs::read_to_string(format!("/proc/{}/wchan", starter.pid()))
+            .is_ok_and(|wchan| wchan.contains("poll"))
+    }));
+    starter
+}
+
 /// Sleeps, and says on the host that it ran.
 fn marking() -> (Container, std::path::PathBuf) {
     let c = Container::new(|g| {
@@ -35,9 +53,7 @@ fn start_of_a_stopped_init() {
         return;
     }
     let (c, mark) = marking();
-    c.create().ok();
-    let init = c.pid();
-    stop(init);
+    let init = created_and_stopped(&c);
     within(BOUND, || c.start()).refused("container init does not answer: it is stopped");
     assert_eq!(c.status(), "created");
     signal(init, Signal::CONT);
@@ -56,15 +72,8 @@ fn a_start_that_was_given_up_does_not_start() {
         return;
     }
     let (c, mark) = marking();
-    c.create().ok();
-    let init = c.pid();
-    stop(init);
-    let starter = Running::start(&c, &["start", &c.id]);
-    // It has asked when it waits for the answer.
-    assert!(wait_until(|| {
-        std::fs::read_to_string(format!("/proc/{}/wchan", starter.pid()))
-            .is_ok_and(|wchan| wchan.contains("poll"))
-    }));
+    let init = created_and_stopped(&c);
+    let starter = asking(&c);
     signal(starter.pid(), Signal::KILL);
     assert_eq!(starter.end(&c).code, 137);
     signal(init, Signal::CONT);
@@ -98,9 +107,7 @@ fn kill_of_a_stopped_init() {
 fn delete_of_a_stopped_init() {
     need_root!();
     let c = Container::sleeping();
-    c.create().ok();
-    let init = c.pid();
-    stop(init);
+    let init = created_and_stopped(&c);
     if is_ours() {
         within(BOUND, || c.delete()).refused("container init does not answer");
         assert_eq!(c.status(), "created");
@@ -112,8 +119,7 @@ fn delete_of_a_stopped_init() {
     within(5, || c.call(&["delete", "--force"])).ok();
     c.nothing_left();
     let c = Container::sleeping();
-    c.create().ok();
-    stop(c.pid());
+    created_and_stopped(&c);
     within(5, || c.call(&["delete", "--force"])).ok();
     c.nothing_left();
 }
@@ -126,14 +132,8 @@ fn a_stopped_starter_keeps_nobody_out() {
         return;
     }
     let (c, mark) = marking();
-    c.create().ok();
-    let init = c.pid();
-    stop(init);
-    let starter = Running::start(&c, &["start", &c.id]);
-    assert!(wait_until(|| {
-        std::fs::read_to_string(format!("/proc/{}/wchan", starter.pid()))
-            .is_ok_and(|wchan| wchan.contains("poll"))
-    }));
+    let init = created_and_stopped(&c);
+    let starter = asking(&c);
     stop(starter.pid());
     signal(init, Signal::CONT);
     // Its request was whole: it counts, and the program is executed without it.
@@ -203,8 +203,7 @@ fn a_crowd_at_the_gate_of_a_stopped_init() {
         return;
     }
     let c = Container::sleeping();
-    c.create().ok();
-    stop(c.pid());
+    let init = created_and_stopped(&c);
     let gate = c.runtime.root().join(&c.id).join("gate.sock");
     let mut crowd = Vec::new();
     while let Some(one) = integration::try_connect(&gate) {
@@ -212,7 +211,7 @@ fn a_crowd_at_the_gate_of_a_stopped_init() {
     }
     within(BOUND, || c.start()).refused("container init does not answer: it is stopped");
     within(BOUND, || c.delete()).refused("container init does not answer: it is stopped");
-    signal(c.pid(), Signal::CONT);
+    signal(init, Signal::CONT);
     // With all of them still there.
     within(2, || c.start()).ok();
     drop(crowd);

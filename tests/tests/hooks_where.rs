@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use integration::{Container, Output, TempDir, is_ours, need_root, skip, this_test};
+use integration::{Container, TempDir, is_ours, need_root, skip, this_test};
 use serde_json::{Value, json};
 
 use crate::hangs::within;
@@ -395,23 +395,6 @@ fn a_child_of_a_hook_that_writes_for_ever() {
     }
 }
 
-/// The command, as `sh` executes it with these words in front.
-fn after(c: &Container, first: &str, args: &[&str]) -> Output {
-    use std::os::unix::process::CommandExt;
-    let (inner, out, err) = c.runtime.command(args);
-    let append = |path: &Path| std::fs::File::options().append(true).open(path).unwrap();
-    let mut command = std::process::Command::new("sh");
-    command
-        .args(["-c", &format!("{first} \"$@\""), "sh"])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .stdin(std::process::Stdio::null())
-        .stdout(append(&out))
-        .stderr(append(&err))
-        .process_group(0);
-    c.runtime.finish(command, args, out, err)
-}
-
 /// A caller that ignores SIGCHLD passes that on, and the kernel would reap hooks before anybody knows how they ended.
 #[test]
 fn a_caller_that_ignores_its_children() {
@@ -420,11 +403,12 @@ fn a_caller_that_ignores_its_children() {
         g.push("/hooks/poststart", sh("exit 0"))
             .push("/hooks/poststop", sh("exit 3"));
     });
-    let ignoring = "exec env --ignore-signal=CHLD";
+    let ignoring = c.runtime.behind(&["env", "--ignore-signal=CHLD"]);
     c.create().ok();
-    after(&c, ignoring, &["start", &c.id]).ok();
+    ignoring.run(&["start", &c.id]).ok();
     assert_eq!(c.status(), "running");
-    after(&c, ignoring, &["delete", "--force", &c.id])
+    ignoring
+        .run(&["delete", "--force", &c.id])
         .ok()
         .says("exit status 3, stdout: , stderr: ");
     c.nothing_left();
@@ -445,7 +429,8 @@ fn descriptors_of_the_caller() {
     });
     let bundle = c.bundle.path().to_str().unwrap();
     let args = ["run", "--bundle", bundle, &c.id];
-    after(&c, "exec 4</etc/passwd 8</etc/passwd; exec", &args).ok();
+    let script = "exec 4</etc/passwd 8</etc/passwd; exec \"$@\"";
+    c.runtime.in_shell(script).run(&args).ok();
     let fds = std::fs::read_to_string(&said).unwrap();
     let low: Vec<&str> = fds.lines().filter(|fd| fd.len() == 1).collect();
     assert_eq!(low, ["0", "1", "2", "3"]);

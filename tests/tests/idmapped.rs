@@ -29,6 +29,11 @@ fn mapped(g: &mut Config, source: &Path, at: &str, options: &[&str], uid: Value,
     );
 }
 
+/// What is user 1000's and group 1001's on the disk is these in the mount, and nothing else is anybody's.
+fn theirs_as(g: &mut Config, source: &Path, at: &str, options: &[&str], (uid, gid): (u32, u32)) {
+    mapped(g, source, at, options, map(1000, uid, 1), map(1001, gid, 1));
+}
+
 /// A directory of user 1000 and group 1001, with a file of theirs and one of root's.
 fn owned() -> TempDir {
     let dir = TempDir::new("idmap");
@@ -76,14 +81,7 @@ fn an_unmapped_id_makes_no_file() {
     )
     .unwrap();
     let c = Container::new(|g| {
-        mapped(
-            g,
-            dir.path(),
-            "/mnt",
-            &["bind", "idmap"],
-            map(1000, 5000, 1),
-            map(1001, 6000, 1),
-        );
+        theirs_as(g, dir.path(), "/mnt", &["bind", "idmap"], (5000, 6000));
         g.sh("echo x > /mnt/new");
     });
     let out = c.run().exits(1);
@@ -100,21 +98,13 @@ fn mappings_without_the_option_and_with_flags() {
     need_idmap!();
     let dir = owned();
     let c = Container::new(|g| {
-        mapped(
-            g,
-            dir.path(),
-            "/mnt",
-            &["bind", "ro", "nosuid"],
-            map(1000, 0, 1),
-            map(1001, 0, 1),
-        );
-        mapped(
+        theirs_as(g, dir.path(), "/mnt", &["bind", "ro", "nosuid"], (0, 0));
+        theirs_as(
             g,
             &dir.path().join("theirs"),
             "/file",
             &["bind", "idmap"],
-            map(1000, 0, 1),
-            map(1001, 7, 1),
+            (0, 7),
         );
         g.sh("stat -c %u:%g /mnt/theirs /file; touch /mnt/x 2>/dev/null || echo ro; grep ' /mnt ' /proc/self/mountinfo | grep -c ro,nosuid");
     });
@@ -140,14 +130,7 @@ fn recursive_mapping() {
         .unwrap();
         chown(&below, Some(1000), Some(1001)).unwrap();
         let c = Container::new(|g| {
-            mapped(
-                g,
-                dir.path(),
-                "/mnt",
-                &["rbind", option],
-                map(1000, 5000, 1),
-                map(1001, 6000, 1),
-            );
+            theirs_as(g, dir.path(), "/mnt", &["rbind", option], (5000, 6000));
             g.sh("stat -c %u:%g /mnt /mnt/below");
         });
         c.run().ok().text().to_owned()
@@ -161,25 +144,23 @@ fn recursive_mapping() {
 fn what_cannot_be_mapped() {
     need_idmap!();
     let c = Container::new(|g| {
-        mapped(
+        theirs_as(
             g,
             Path::new("/proc/sys"),
             "/mnt",
             &["bind", "idmap"],
-            map(0, 5000, 1),
-            map(0, 5000, 1),
+            (5000, 5000),
         );
     });
     c.run().refused("/proc/sys").says("cannot be id-mapped");
     c.nothing_left();
     let c = Container::new(|g| {
-        mapped(
+        theirs_as(
             g,
             Path::new("/nonexistent/source"),
             "/mnt",
             &["bind", "idmap"],
-            map(0, 5000, 1),
-            map(0, 5000, 1),
+            (5000, 5000),
         );
     });
     c.run()
@@ -208,14 +189,7 @@ fn nothing_of_it_is_handed_on() {
     need_idmap!();
     let dir = owned();
     let c = Container::new(|g| {
-        mapped(
-            g,
-            dir.path(),
-            "/mnt",
-            &["bind", "idmap"],
-            map(1000, 0, 1),
-            map(1001, 0, 1),
-        );
+        theirs_as(g, dir.path(), "/mnt", &["bind", "idmap"], (0, 0));
         g.sh("for i in 3 4 5 6 7 8 9 10 11 12; do [ -e /proc/$$/fd/$i ] && readlink /proc/$$/fd/$i; done; echo end");
     });
     assert_eq!(c.run().ok().text(), "end");

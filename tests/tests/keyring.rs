@@ -1,7 +1,6 @@
 //! The session keyring: the container has one of its own, named for it, unless `--no-new-keyring` leaves it the caller's.
 
 use integration::{Config, Container, need_root};
-use serde_json::json;
 
 /// Says which session keyrings the program has: /proc/keys, keyrings(7), with permissions, user and group.
 fn telling(change: impl FnOnce(&mut Config)) -> Container {
@@ -64,10 +63,7 @@ fn create_and_start() {
 fn in_a_user_namespace() {
     need_root!();
     let c = telling(|g| {
-        let maps = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
-        g.push("/linux/namespaces", json!({"type": "user"}))
-            .set("/linux/uidMappings", maps.clone())
-            .set("/linux/gidMappings", maps);
+        g.user_namespace(0, 65536);
     });
     let lines = told(&c, &[]);
     let own = format!("_ses.{}", c.id);

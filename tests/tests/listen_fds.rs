@@ -11,7 +11,7 @@ use integration::{
 use serde_json::json;
 
 use crate::hangs::ours_alone;
-use crate::preserve_fds::{in_shell, with_bundle};
+use crate::preserve_fds::with_bundle;
 
 /// Says which descriptors from 3 on are open, what they hold, and the variables.
 const TELL: &str = "i=3; while [ $i -lt 40 ]; do [ -e /proc/$$/fd/$i ] && { read x <&$i; all=\"$all $i:$x\"; }; i=$((i+1)); done; \
@@ -41,8 +41,8 @@ fn given_to(c: &Container, variables: &str, count: usize, args: &[&str]) -> Outp
         .iter()
         .map(|it| format!(" {}", it.replace('<', &format!("<{path}/"))))
         .collect();
-    let script = format!("export {variables}; exec \"$0\" \"$@\"{files}");
-    in_shell(c, &script, args)
+    let script = format!("export {variables}; exec \"$@\"{files}");
+    c.runtime.in_shell(&script).run(args)
 }
 
 const OWN: &str = "LISTEN_PID=$$ LISTEN_FDNAMES=a:b";
@@ -89,10 +89,7 @@ fn with_create_and_start() {
 fn in_a_user_namespace() {
     need_root!();
     let c = telling(|g| {
-        let maps = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
-        g.push("/linux/namespaces", json!({"type": "user"}))
-            .set("/linux/uidMappings", maps.clone())
-            .set("/linux/gidMappings", maps);
+        g.user_namespace(0, 65536);
     });
     let out = given(&c, &format!("{OWN} LISTEN_FDS=2"), 2, "run", &[]).ok();
     assert_eq!(out.text(), "3:three 4:four; 2 1 no names");

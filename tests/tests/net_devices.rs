@@ -1,9 +1,8 @@
 //! `linux.netDevices`: devices of the caller's network namespace become the container's. Each test has a host of its own:
 //! a new network namespace.
 
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use integration::{Container, Output, is_ours, need_root, skip, this_test};
 use serde_json::json;
@@ -35,20 +34,9 @@ const PAIR: &str = "ip link add rrt0 type veth peer name rrt1; ip link set rrt1 
 fn run(c: &Container, before: &str, after: &str) -> Output {
     let bundle = c.bundle.path().to_str().unwrap();
     let args = ["run", "--bundle", bundle, &c.id];
-    let (plain, out, err) = c.runtime.command(&args);
-    let log = |path: &Path| std::fs::File::options().append(true).open(path).unwrap();
-    let script =
-        format!("set -e; {before}; set +e; \"$0\" \"$@\"; status=$?; {after}; exit $status");
-    let mut shell = Command::new("unshare");
-    shell
-        .args(["-n", "sh", "-c", &script])
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(log(&out))
-        .stderr(log(&err));
-    c.runtime.finish(shell, &args, out, err)
+    let script = format!("set -e; {before}; set +e; \"$@\"; status=$?; {after}; exit $status");
+    let shell = c.runtime.in_shell(&script).behind(&["unshare", "-n"]);
+    shell.run(&args)
 }
 
 fn container(devices: serde_json::Value, script: &str) -> Container {
@@ -113,12 +101,9 @@ fn a_device_gets_another_name() {
 #[test]
 fn a_container_in_a_user_namespace_has_them_too() {
     need_devices!();
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
     let c =
         container(json!({"rrt0": {"name": "eth0"}}), "ip addr show dev eth0").with_config(|g| {
-            g.push("/linux/namespaces", json!({"type": "user"}))
-                .set("/linux/uidMappings", map.clone())
-                .set("/linux/gidMappings", map);
+            g.user_namespace(100_000, 65536);
         });
     let out = run(
         &c,

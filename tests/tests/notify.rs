@@ -139,6 +139,15 @@ pub fn say(pid: u32, words: &str) -> std::io::Result<()> {
     socket.send_to(words.as_bytes(), path).map(drop)
 }
 
+/// `run` in the foreground, whose program is up and has said that it is ready, which `manager` has heard.
+fn ready_run(manager: &Manager, c: &Container, up: &mut Fifo) -> Running {
+    let run = manager.start(c, "run", &[]);
+    up.line();
+    say(c.pid(), "READY=1").unwrap();
+    drop(manager.hear_ready(run.pid()));
+    run
+}
+
 pub fn notify_dir(c: &Container) -> PathBuf {
     c.runtime.root().join(&c.id).join("notify")
 }
@@ -384,10 +393,7 @@ fn a_state_directory_with_a_long_path() {
     let root = c.runtime.root().join("long-".repeat(25));
     c.runtime.globals = vec!["--root".to_owned(), root.to_str().unwrap().to_owned()];
     let manager = Manager::new();
-    let run = manager.start(&c, "run", &[]);
-    up.line();
-    say(c.pid(), "READY=1").unwrap();
-    drop(manager.hear_ready(run.pid()));
+    let run = ready_run(&manager, &c, &mut up);
     go.say("0");
     run.end(&c).ok();
     std::fs::remove_dir(root).unwrap();
@@ -403,10 +409,7 @@ fn an_abstract_address() {
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
     manager.socket = UnixDatagram::bind_addr(&address).unwrap();
     manager.address = format!("@{name}");
-    let run = manager.start(&c, "run", &[]);
-    up.line();
-    say(c.pid(), "READY=1").unwrap();
-    drop(manager.hear_ready(run.pid()));
+    let run = ready_run(&manager, &c, &mut up);
     go.say("0");
     run.end(&c).ok();
 }
@@ -420,11 +423,8 @@ fn a_barrier_of_the_programs() {
     }
     let (c, mut up, mut go) = waiting(|_| {});
     let manager = Manager::new();
-    let run = manager.start(&c, "run", &[]);
-    up.line();
+    let run = ready_run(&manager, &c, &mut up);
     let pid = c.pid();
-    say(pid, "READY=1").unwrap();
-    drop(manager.hear_ready(run.pid()));
     // More than any queue holds.
     for _ in 0..2_000 {
         say(pid, "WATCHDOG=1").unwrap();
@@ -450,10 +450,7 @@ fn systemd_notify() {
                 g.mount(dir, "bind", dir, &["rbind", "ro"]);
             }
             if userns {
-                let maps = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
-                g.push("/linux/namespaces", json!({"type": "user"}))
-                    .set("/linux/uidMappings", maps.clone())
-                    .set("/linux/gidMappings", maps);
+                g.user_namespace(100_000, 65536);
             }
         });
         if userns {

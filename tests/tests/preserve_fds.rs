@@ -1,8 +1,6 @@
 //! `--preserve-fds`: descriptors of the caller for the program, and no others.
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 
 use integration::{Container, Output, is_ours, need_root, skip, this_test};
@@ -10,31 +8,15 @@ use serde_json::json;
 
 /// `COMMAND --bundle B OPTIONS ID`, under a shell that opens descriptors as `redirections` say.
 fn redirected(c: &Container, redirections: &str, command: &str, options: &[&str]) -> Output {
-    let script = format!("exec \"$0\" \"$@\" {redirections}");
-    in_shell(c, &script, &with_bundle(c, command, options))
+    let script = format!("exec \"$@\" {redirections}");
+    let args = with_bundle(c, command, options);
+    c.runtime.in_shell(&script).run(&args)
 }
 
 /// `COMMAND --bundle B OPTIONS ID`
 pub fn with_bundle<'a>(c: &'a Container, command: &'a str, options: &[&'a str]) -> Vec<&'a str> {
     let bundle = c.bundle.path().to_str().unwrap();
     [&[command, "--bundle", bundle], options, &[&c.id]].concat()
-}
-
-/// A command of the runtime's, under a shell that has it in `$0` and `$@`.
-pub fn in_shell(c: &Container, script: &str, args: &[&str]) -> Output {
-    let (plain, out, err) = c.runtime.command(args);
-    let log = |path: &Path| std::fs::File::options().append(true).open(path).unwrap();
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .arg("-c")
-        .arg(script)
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .process_group(0)
-        .stdin(std::process::Stdio::null())
-        .stdout(log(&out))
-        .stderr(log(&err));
-    c.runtime.finish(shell, args, out, err)
 }
 
 /// Says which descriptors from 3 to 80 are open, and what the first two hold.
@@ -97,15 +79,7 @@ fn with_create_and_start() {
 fn in_a_user_namespace() {
     need_root!();
     let c = listing(|g| {
-        g.push("/linux/namespaces", json!({"type": "user"}))
-            .set(
-                "/linux/uidMappings",
-                json!([{"containerID": 0, "hostID": 0, "size": 65536}]),
-            )
-            .set(
-                "/linux/gidMappings",
-                json!([{"containerID": 0, "hostID": 0, "size": 65536}]),
-            );
+        g.user_namespace(0, 65536);
     });
     let more = format!("{} 5</dev/null 9</dev/null", files(&c));
     let out = redirected(&c, &more, "run", &["--preserve-fds", "2"]).ok();

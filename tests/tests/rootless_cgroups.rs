@@ -438,18 +438,7 @@ fn a_view_of_locked_mounts() {
         "for m in /sys/fs/cgroup/*/; do mount -o remount,bind,nosuid,nodev,noexec $m; done; \
          exec setpriv --reuid {UID} --regid {UID} --clear-groups \"$@\""
     );
-    c.runtime.prefix = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        &script,
-        "sh",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    c.runtime = c.runtime.with_own_mounts(&script);
     assert_eq!(c.run().ok().text(), "ro,nosuid,nodev,noexec,relatime");
 }
 
@@ -463,18 +452,7 @@ fn the_word_does_not_free_root_of_device_rules() {
     let mut c = Container::sleeping();
     c.runtime.globals = vec!["--rootless=true".to_owned()];
     let script = "umount /sys/fs/cgroup/devices && exec \"$@\"";
-    c.runtime.prefix = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        script,
-        "sh",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    c.runtime = c.runtime.with_own_mounts(script);
     c.run().exits(1).says("devices");
     c.nothing_left();
 }

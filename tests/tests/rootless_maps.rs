@@ -35,18 +35,7 @@ fn with_ranges(dir: &TempDir, change: impl FnOnce(&mut Config)) -> Container {
          exec setpriv --reuid {UID} --regid {UID} --clear-groups \"$@\"",
         dir.path().display()
     );
-    c.runtime.prefix = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        &script,
-        "sh",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    c.runtime = c.runtime.with_own_mounts(&script);
     c
 }
 

@@ -12,7 +12,7 @@ fn nested(prefix: &[&str], change: impl FnOnce(&mut Config)) -> Container {
         change(g);
     })
     .owned_by(UID);
-    c.runtime.prefix = prefix.iter().map(|&word| word.to_owned()).collect();
+    c.runtime = c.runtime.behind(prefix);
     c
 }
 

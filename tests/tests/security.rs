@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 
 use integration::{Container, is_ours, need_root, skip, this_test};
 use serde_json::json;
@@ -137,18 +136,8 @@ fn the_callers_stray_descriptors_do_not_cross() {
         g.args(&["ls", "/proc/self/fd"]);
     });
     let args = ["run", "--bundle", c.bundle.path().to_str().unwrap(), &c.id];
-    let (inner, out, err) = c.runtime.command(&args);
-    let append = |p: &std::path::Path| File::options().append(true).open(p).unwrap();
-    let mut command = std::process::Command::new("sh");
-    command
-        .args(["-c", "exec 7</ 9</etc; exec \"$0\" \"$@\""])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .stdin(std::process::Stdio::null())
-        .stdout(append(&out))
-        .stderr(append(&err))
-        .process_group(0);
-    let out = c.runtime.finish(command, &args, out, err).ok();
+    let shell = c.runtime.in_shell("exec 7</ 9</etc; exec \"$@\"");
+    let out = shell.run(&args).ok();
     let fds: Vec<&str> = out.lines();
     assert!(!fds.contains(&"7") && !fds.contains(&"9"), "{out}");
 }

@@ -1,7 +1,6 @@
 //! Id maps that the caller itself may not write: the tools of uidmap(1), and one's own group alone.
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use integration::{Container, Output, is_ours, need_root, skip, this_test};
@@ -13,22 +12,14 @@ use crate::userns::{BASE, mapped};
 fn run_without(c: &Container, lacking: &str, path: &str) -> Output {
     let bundle = c.bundle.path().to_str().unwrap();
     let args = ["run", "--bundle", bundle, &c.id];
-    let (plain, out, err) = c.runtime.command(&args);
-    let log = |path: &std::path::Path| std::fs::File::options().append(true).open(path).unwrap();
-    let mut command = Command::new("setpriv");
-    command
-        .args([
-            format!("--bounding-set=-{lacking}"),
-            format!("--inh-caps=-{lacking}"),
+    c.runtime
+        .behind(&[
+            "setpriv",
+            &format!("--bounding-set=-{lacking}"),
+            &format!("--inh-caps=-{lacking}"),
         ])
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .process_group(0)
-        .env("PATH", format!("{path}:/usr/sbin:/usr/bin:/sbin:/bin"))
-        .stdin(std::process::Stdio::null())
-        .stdout(log(&out))
-        .stderr(log(&err));
-    c.runtime.finish(command, &args, out, err)
+        .behind(&["env", &format!("PATH={path}:/usr/sbin:/usr/bin:/sbin:/bin")])
+        .run(&args)
 }
 
 macro_rules! need_setpriv {
@@ -113,15 +104,8 @@ fn a_tool_that_does_not_is_quoted_and_none_is_said() {
 /// The caller's own group, alone: allowed to anybody who gives setgroups(2) up.
 fn own_group_only(groups: &[u32]) -> Container {
     Container::new(|g| {
-        g.push("/linux/namespaces", json!({"type": "user"}))
-            .set(
-                "/linux/uidMappings",
-                json!([{"containerID": 0, "hostID": 0, "size": 65536}]),
-            )
-            .set(
-                "/linux/gidMappings",
-                json!([{"containerID": 0, "hostID": 0, "size": 1}]),
-            )
+        g.user_namespace(0, 65536)
+            .set("/linux/gidMappings/0/size", 1)
             .set("/process/user/additionalGids", json!(groups))
             .sh("cat /proc/self/setgroups; tr -s ' ' </proc/self/gid_map");
         for mount in g.0.pointer_mut("/mounts").unwrap().as_array_mut().unwrap() {

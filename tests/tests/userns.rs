@@ -12,8 +12,7 @@ pub const BASE: u32 = 100_000;
 /// A container whose root is [`BASE`], and whose files are that user's.
 pub fn mapped(change: impl FnOnce(&mut Config)) -> Container {
     let c = Container::new(|g| {
-        g.push("/linux/namespaces", json!({"type": "user"}));
-        maps(g);
+        g.user_namespace(BASE, 65536);
         change(g);
     });
     own(&c);
