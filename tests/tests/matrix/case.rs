@@ -52,6 +52,8 @@ pub const VERDICTS: [Verdict; 11] = [
 /// A command and the container on which it is tried.
 pub struct Row {
     pub command: &'static str,
+    /// One of [`RUNNING`].
+    is_running: bool,
     mapped: bool,
     pub c: Container,
     /// Goes after the container.
@@ -77,7 +79,8 @@ impl Row {
         };
         let mut c = bundle(variation, &after);
         let mut net = None;
-        if RUNNING.contains(&command) {
+        let is_running = RUNNING.contains(&command);
+        if is_running {
             c = c.with_config(|g| {
                 given::config(g, command);
                 net = (variation == Variation::Plain).then(|| given::Net::of(g));
@@ -85,6 +88,7 @@ impl Row {
         }
         Self {
             command,
+            is_running,
             mapped: variation == Variation::Mapped,
             c,
             _net: net,
@@ -105,9 +109,8 @@ impl Row {
             sweep(&self.c, &[]);
         }
         clear_log(&self.c);
-        let is_running = RUNNING.contains(&self.command);
         let (mut init, mut before) = (None, Before::default());
-        if is_running {
+        if self.is_running {
             self.unbroken();
             clear_log(&self.c);
             before = running::prepare(self.command, &self.c);
@@ -126,7 +129,7 @@ impl Row {
             before,
             verdicts: Vec::new(),
         };
-        match is_running {
+        match self.is_running {
             true => after.look_at_the_running(),
             false => after.look(),
         }
@@ -166,13 +169,12 @@ impl Row {
     ) -> (Trace, std::path::PathBuf, String) {
         let c = &self.c;
         let path = c.bundle.path().to_str().unwrap();
-        let is_running = RUNNING.contains(&self.command);
         let words;
         let args = match self.command {
             "run" | "create" => vec![self.command, "--bundle", path, &c.id],
             "kill" => vec!["kill", &c.id, "KILL"],
             "delete-force" => vec!["delete", "--force", &c.id],
-            command if is_running => {
+            command if self.is_running => {
                 words = given::args(command, c, before);
                 words.iter().map(String::as_str).collect()
             }
@@ -186,7 +188,7 @@ impl Row {
             command: &command,
             stdio: [input.into(), append(&out), append(&err)],
             program: PROGRAM,
-            others: if is_running { "ps" } else { HOOK },
+            others: if self.is_running { "ps" } else { HOOK },
             also: init,
             fault,
             record: is_ours(),
@@ -195,7 +197,7 @@ impl Row {
         // What `start` lets run writes where `create` was told to.
         let out = match self.command {
             "run" | "create" => out,
-            _ if is_running => out,
+            _ if self.is_running => out,
             _ => c.output_path(),
         };
         (trace, out, stderr)
