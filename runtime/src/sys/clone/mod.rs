@@ -372,20 +372,29 @@ mod tests {
 
     use nix::sys::wait::WaitStatus;
 
-    fn run(args: &[&CStr], fds: &[BorrowedFd<'_>]) -> WaitStatus {
-        let program = File::open("/bin/busybox").unwrap();
-        let env = [c"GREETING=hello".to_owned()];
-        let what = Spawn {
+    /// `program` in the namespaces and cgroups of this process.
+    fn plain<'a>(program: &'a File, args: &'a [&'a CStr]) -> Spawn<'a> {
+        Spawn {
             namespaces: 0,
             cgroup: None,
             program: program.as_fd(),
             args,
-            env: &env,
+            env: &[],
             first: FIRST_FD,
-            fds,
+            fds: &[],
             join: &[],
             twice: false,
             user: false,
+        }
+    }
+
+    fn run(args: &[&CStr], fds: &[BorrowedFd<'_>]) -> WaitStatus {
+        let program = File::open("/bin/busybox").unwrap();
+        let env = [c"GREETING=hello".to_owned()];
+        let what = Spawn {
+            env: &env,
+            fds,
+            ..plain(&program, args)
         };
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
@@ -418,18 +427,7 @@ mod tests {
     #[test]
     fn a_refused_entrance_is_told_with_its_place() {
         let program = File::open("/bin/busybox").unwrap();
-        let what = Spawn {
-            namespaces: 0,
-            cgroup: None,
-            program: program.as_fd(),
-            args: &[c"true"],
-            env: &[],
-            first: FIRST_FD,
-            fds: &[],
-            join: &[],
-            twice: false,
-            user: false,
-        };
+        let what = plain(&program, &[c"true"]);
         let writable = File::create("/dev/null").unwrap();
         let read_only = File::open("/dev/null").unwrap();
         let enter = [writable.as_fd(), read_only.as_fd()];
@@ -451,18 +449,7 @@ mod tests {
     #[test]
     fn a_program_that_cannot_be_executed_is_told_by_the_status() {
         let directory = File::open("/").unwrap();
-        let what = Spawn {
-            namespaces: 0,
-            cgroup: None,
-            program: directory.as_fd(),
-            args: &[c"x"],
-            env: &[],
-            first: FIRST_FD,
-            fds: &[],
-            join: &[],
-            twice: false,
-            user: false,
-        };
+        let what = plain(&directory, &[c"x"]);
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
         child.shared.has_executed();
