@@ -48,7 +48,7 @@ fn with_resources(resources: &Value) -> Container {
 
 /// With these resources, these files of the group have this content.
 #[track_caller]
-fn gives(resources: Value, files: &[(&str, &str)]) {
+pub fn gives(resources: Value, files: &[(&str, &str)]) {
     let c = with_resources(&resources);
     let dir = group(c.detach());
     assert!(dir.ends_with(&c.id), "{dir:?} is the container's own");
@@ -59,7 +59,7 @@ fn gives(resources: Value, files: &[(&str, &str)]) {
 
 /// These resources are refused with these words, and nothing is left.
 #[track_caller]
-fn refused(resources: Value, words: &str) {
+pub fn refused(resources: Value, words: &str) {
     let c = with_resources(&resources);
     c.create().refused(words);
     if !is_ours() {
@@ -398,69 +398,6 @@ fn controllers_that_only_v1_has() {
         "net_prio",
     );
     gives(json!({"network": {"classID": 0, "priorities": []}}), &[]);
-}
-
-#[test]
-fn unified() {
-    need_v2!("memory");
-    gives(
-        json!({"unified": {"memory.high": "50331648", "memory.min": "4096", "cpu.weight": "777", "memory.oom.group": "1",
-            "cgroup.max.depth": "5", "pids.max": "max"}}),
-        &[
-            ("memory.high", "50331648"),
-            ("memory.min", "4096"),
-            ("cpu.weight", "777"),
-            ("memory.oom.group", "1"),
-            ("cgroup.max.depth", "5"),
-            ("pids.max", "max"),
-        ],
-    );
-    // The last word is its.
-    gives(
-        json!({"pids": {"limit": 7}, "unified": {"pids.max": "8"}}),
-        &[("pids.max", "8")],
-    );
-    gives(json!({"unified": {}}), &[]);
-}
-
-#[test]
-fn unified_that_cannot_be() {
-    need_v2!("memory");
-    let unified = |key: &str, value: &str| json!({"unified": {key: value}});
-    refused(
-        unified("memory.nosuch", "1"),
-        "unable to set unified resource \"memory.nosuch\": ",
-    );
-    refused(
-        unified("nosuch.max", "1"),
-        "unified resource \"nosuch.max\" can't be set: controller \"nosuch\" not available",
-    );
-    refused(
-        unified("nosuch", "1"),
-        "unified resource \"nosuch\" must be in the form CONTROLLER.PARAMETER",
-    );
-    for key in ["../memory.max", "/memory.max", "a/b.c", "/", "./pids.max"] {
-        refused(
-            unified(key, "1"),
-            &format!("unified resource \"{key}\" must be a file name (no slashes)"),
-        );
-    }
-    refused(
-        unified("memory.max", "much"),
-        "unable to set unified resource \"memory.max\": ",
-    );
-    // A file that only the kernel writes.
-    refused(
-        unified("memory.current", "1"),
-        "unable to set unified resource \"memory.current\": ",
-    );
-    if is_ours() {
-        // runc finds out when it opens them.
-        for key in ["..", ".", ""] {
-            let words = format!("linux.resources.unified: \"{key}\" is not the name of a file");
-            refused(unified(key, "1"), &words);
-        }
-    }
 }
 
 /// Everything at once, through runc and through us: every file of the group is the same.

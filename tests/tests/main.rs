@@ -10,6 +10,7 @@ mod cgroups_v2;
 mod cgroups_v2_devices;
 mod cgroups_v2_end;
 mod cgroups_v2_places;
+mod cgroups_v2_unified;
 mod conformance;
 mod console_socket;
 mod crash;

@@ -276,5 +276,18 @@ pub(super) fn unified(key: Str<'_>, value: Str<'_>) -> Result<(String, String)> 
             format!("{:?} is not the name of a file", &*key),
         ));
     }
+    // A frozen init never comes to its program; who is written to `cgroup.procs` ends with the container.
+    if matches!(
+        &*key,
+        "cgroup.procs" | "cgroup.threads" | "cgroup.freeze" | "cgroup.kill"
+    ) {
+        return Err(Error::invalid(
+            "linux.resources.unified",
+            format!(
+                "{:?} is no setting of the group, but acts on processes",
+                &*key
+            ),
+        ));
+    }
     Ok((key.into_string(), value.into_string()))
 }

@@ -170,6 +170,11 @@ fn impossible_values_name_their_field() {
             "linux.resources.unified: \"..\" is not the name of a file",
         ),
         (
+            "/linux/resources/unified",
+            json!({"cgroup.freeze": "1"}),
+            "linux.resources.unified: \"cgroup.freeze\" is no setting of the group, but acts on processes",
+        ),
+        (
             "/linux/sysctl",
             json!({"net/../kernel/core_pattern": "x"}),
             "linux.sysctl: \"net/../kernel/core_pattern\" is not a name below /proc/sys",
