@@ -138,7 +138,7 @@ fn copy(from: &str, to: &Path) {
     std::fs::copy(from, to).unwrap();
 }
 
-fn run(command: &Command, dir: &Path, fault: Option<(&Call, Action)>) -> Trace {
+pub fn run(command: &Command, dir: &Path, fault: Option<(&Call, Action)>) -> Trace {
     let file = |name: &str| {
         let mut options = File::options();
         options.create(true).append(true).read(true);

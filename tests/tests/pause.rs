@@ -1,8 +1,15 @@
 //! `pause` and `resume`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use integration::{Container, cgroup_dirs, need_root, pids_of_cgroup, wait_until};
+use integration::tracer::Action;
+use integration::{
+    Container, Signal, TempDir, cgroup_dirs, is_ours, need_root, pids_of_cgroup, proc_status,
+    signal, skip, wait_gone, wait_until,
+};
+
+use crate::looked_into::run;
 
 /// The freezer's directory of a process, and whether it is v2's.
 fn freezer(pid: u32) -> (PathBuf, bool) {
@@ -171,6 +178,53 @@ fn processes_that_fork_all_the_time() {
         assert_eq!(pids_of_cgroup(&c.id), before);
         c.call(&["resume"]).ok();
     }
+}
+
+/// Both say 0: it was paused, and was resumed after it. A pause that freezes what has been let go of meanwhile (runc's does) leaves a
+/// container that does not run, and nobody who would know.
+#[test]
+fn a_resume_in_the_middle_of_a_pause() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_resume_in_the_middle_of_a_pause",
+            "runc writes FROZEN until it reads it",
+        );
+    }
+    let c = Container::sleeping();
+    c.detach();
+    let dir = TempDir::new("stdio");
+    let mut command = Command::new(c.runtime.binary());
+    let root = c.runtime.root();
+    command.arg("--root").arg(root).args(["pause", &c.id]);
+    let whole = run(&command, dir.path(), None);
+    assert_eq!(whole.code, 0, "{whole:?}");
+    c.call(&["resume"]).ok();
+    // The freezer has heard of it, and `pause` has not seen yet what came of it.
+    let call = whole.calls.iter().rfind(|call| call.name == "write");
+    let call = call.expect("it writes to the freezer");
+    run(&command, dir.path(), Some((call, Action::Stop)));
+    let mut pausing = None;
+    assert!(wait_until(|| {
+        pausing = stopped_pause(&c.id);
+        pausing.is_some()
+    }));
+    c.call(&["resume"]).ok();
+    let pausing = pausing.expect("it has stopped");
+    signal(pausing, Signal::CONT);
+    let code = wait_gone(pausing);
+    assert_eq!((code, c.status().as_str()), (Some(0), "running"));
+}
+
+/// The process that pauses `id`, if it is stopped.
+fn stopped_pause(id: &str) -> Option<u32> {
+    let words = format!("pause\0{id}\0");
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(|pid| {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.ends_with(&words) && proc_status(*pid, "State").is_some_and(|s| s.starts_with('T'))
+    })
 }
 
 /// Groups that the container has made of its own stop with it.

@@ -146,11 +146,18 @@ fn freeze_v1(directory: &str, patience: Duration) -> Result<()> {
     let path = format!("{directory}/freezer.state");
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_micros(50);
+    // Once: who is forked meanwhile is frozen by the kernel, and to write it again would undo a `resume` that has said 0.
+    file::write_file(&path, "FROZEN")?;
     loop {
-        // A process that was being forked as the state changed is missed; writing it again catches it.
-        file::write_file(&path, "FROZEN")?;
-        let state = state_v1(directory)?.unwrap_or_default();
+        let Some(state) = state_v1(directory)? else {
+            // The group is gone: the kernel's own words.
+            return file::write_file(&path, "FROZEN");
+        };
         if state == "FROZEN" {
+            return Ok(());
+        }
+        if look(&format!("{directory}/freezer.self_freezing"))?.is_some_and(|text| text == "0") {
+            // Somebody let them run again meanwhile: it was paused, and is no longer.
             return Ok(());
         }
         if Instant::now() >= deadline {
