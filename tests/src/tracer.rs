@@ -7,7 +7,7 @@
 //! A traced init differs from one that is not in one thing: the kernel spares the first process of a pid namespace its own
 //! fatal faults while it is traced ([`Tracer::let_go`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -121,6 +121,8 @@ struct Thread {
 struct Tracer<'a> {
     threads: HashMap<i32, Thread>,
     processes: HashMap<i32, usize>,
+    /// Deaths of who was not known: a SIGKILL that meets a process at its birth may be told before the birth is.
+    stillborn: HashSet<i32>,
     counts: HashMap<(usize, i64), u32>,
     names: HashMap<i64, String>,
     task: Task<'a>,
@@ -154,6 +156,7 @@ pub fn trace(mut task: Task<'_>) -> Trace {
     let mut tracer = Tracer {
         threads: HashMap::new(),
         processes: HashMap::new(),
+        stillborn: HashSet::new(),
         counts: HashMap::new(),
         names: HashMap::new(),
         task,
@@ -197,8 +200,7 @@ pub fn trace(mut task: Task<'_>) -> Trace {
                 tracer.on(pid.as_raw_nonzero().get(), status.as_raw(), first)
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            // No child of this thread is left, which must therefore have no others: the end of one that a SIGKILL met at its birth
-            // may not be told.
+            // No child of this thread is left, and it has no others.
             Err(_) => break,
         }
     }
@@ -245,6 +247,9 @@ impl Tracer<'_> {
             if let Some(process) = self.processes.get(&tid) {
                 self.recorder.ended(*process, status);
             }
+            if !self.threads.contains_key(&tid) {
+                self.stillborn.insert(tid);
+            }
             self.forget(tid);
             if tid == first {
                 self.trace.code = if low == 0 { high } else { 128 + low };
@@ -256,6 +261,8 @@ impl Tracer<'_> {
             return;
         }
         if !self.threads.contains_key(&tid) {
+            // It lives, whoever had its number before.
+            self.stillborn.remove(&tid);
             self.meet(tid);
         }
         let pid = Pid::from_raw(tid);
@@ -266,7 +273,10 @@ impl Tracer<'_> {
             let child = ptrace::getevent(pid)
                 .ok()
                 .and_then(|child| i32::try_from(child).ok());
-            if let Some(child) = child.filter(|child| !self.threads.contains_key(child)) {
+            let unmet = |child: &i32| !self.threads.contains_key(child);
+            if let Some(child) = child.filter(unmet)
+                && !self.stillborn.remove(&child)
+            {
                 self.meet(child);
             }
         } else if event == EVENT_EXIT {
