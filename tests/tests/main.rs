@@ -63,6 +63,7 @@ mod rootless_subtree;
 mod seccomp;
 mod seccomp_agent;
 mod security;
+mod surroundings;
 mod sysctl;
 mod timens;
 mod tty;

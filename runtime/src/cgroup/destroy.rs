@@ -24,11 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// The first group that could not be removed ([`Error::Remove`] names who is in it); the others are tried all the same.
 pub fn destroy(paths: &CgroupPaths) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let mut deadline = None;
     let mut first = Ok(());
     for directory in paths.directories() {
         let done = match remove(directory) {
-            Err(error) if is_busy(&error) => drain(paths, directory, deadline),
+            Err(error) if is_busy(&error) => {
+                // Who has left already costs no look at the clock.
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
+                drain(paths, directory, deadline)
+            }
             done => done.map_err(Error::from),
         };
         first = first.and(done);

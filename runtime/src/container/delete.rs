@@ -135,6 +135,9 @@ fn remove(dir: &Dir, force: bool) -> Result<(), Error> {
         match &seen.record {
             Some(record) if force && seen.evidence.init_alive => {
                 kill(record, seen.evidence.frozen)?;
+                if !wait() {
+                    return Err(Error::StillRunning);
+                }
             }
             _ if !seen.evidence.creator_alive => break seen.record,
             _ => {

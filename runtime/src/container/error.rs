@@ -72,6 +72,11 @@ pub enum Error {
         /// The call.
         source: sys::Error,
     },
+    /// What /proc shows are not the processes that this command can reach.
+    #[error(
+        "/proc is not that of this pid namespace: mount it anew (mount -t proc proc /proc), or call the runtime where it was mounted"
+    )]
+    ForeignProc,
     /// Init does not answer at its gate.
     #[error("container init does not answer: {0}")]
     Silent(&'static str),

@@ -77,6 +77,20 @@ fn is_alive(record: &Record) -> Result<bool, Error> {
     Ok(stat.is_some_and(|stat| !stat.is_dead() && stat.start_time == record.init_process_start))
 }
 
+/// What the record is to name init by: its number, and its start time. `begun`: [`sys::time::boot_ticks`] before its birth.
+///
+/// All that is known of init from here on is read, and its maps and `oom_score_adj` are written, by its number in /proc. In a pid
+/// namespace whose /proc was not mounted anew that number is another process's, which is older.
+///
+/// # Errors
+/// A /proc that shows others, or nobody.
+pub fn born(pid: i32, begun: u64) -> Result<(i32, u64), Error> {
+    match proc_stat(pid).map_err(Error::sys("cannot look at init"))? {
+        Some(stat) if stat.start_time >= begun => Ok((pid, stat.start_time)),
+        _ => Err(Error::ForeignProc),
+    }
+}
+
 /// How init died, if it never became the user's program and nobody has reaped it yet.
 pub fn death(record: &Record) -> Option<Death> {
     let pid = record.init_process_pid;
@@ -101,7 +115,13 @@ pub fn init(record: &Record) -> Result<Option<Peer>, Error> {
     }
     let pidfd: OwnedFd = match pidfd::open(pid) {
         Ok(pidfd) => pidfd,
-        Err(error) if error.errno == Errno::ESRCH => return Ok(None),
+        // Nobody has this number, and who is dead stays so.
+        Err(error) if error.errno == Errno::ESRCH => {
+            return match is_alive(record)? {
+                true => Err(Error::ForeignProc),
+                false => Ok(None),
+            };
+        }
         Err(error) => return Err(Error::sys("cannot reach init")(error)),
     };
     Ok(is_alive(record)?.then(|| Peer::new(pid, pidfd)))

@@ -203,6 +203,9 @@ impl Entering<'_> {
                     Some((clone::Refused::Cgroup(place), errno)) => {
                         entrance.refusal(place, errno).into()
                     }
+                    Some((clone::Refused::Exec(call), errno)) => {
+                        Error::sys("unable to start exec's process")(clone::exec_error(call, errno))
+                    }
                     _ => self.real_cause(error),
                 });
             }

@@ -34,14 +34,30 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What to do about it, where only the host can be the cause.
+    fn hint(&self) -> &'static str {
+        match self.errno {
+            Errno::ENOSYS => {
+                " (a kernel older than Linux 5.12, or a seccomp filter around the runtime that forbids it)"
+            }
+            Errno::ENOENT if self.object.starts_with("/proc/self/") => " (is /proc mounted?)",
+            _ => "",
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = words(self.errno);
-        if self.object.is_empty() {
-            write!(f, "{}: {words}", self.call)
-        } else {
-            write!(f, "{} {}: {words}", self.call, self.object)
-        }
+        let space = if self.object.is_empty() { "" } else { " " };
+        write!(
+            f,
+            "{}{space}{}: {words}{}",
+            self.call,
+            self.object,
+            self.hint()
+        )
     }
 }
 
@@ -60,6 +76,27 @@ pub fn words(errno: Errno) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_the_host_can_mend_is_said() {
+        let error = |call, object, errno| Error::new(call, object, errno).to_string();
+        assert_eq!(
+            error("mount_setattr", "/a", Errno::ENOSYS),
+            "mount_setattr /a: function not implemented (a kernel older than Linux 5.12, or a seccomp filter around the runtime that forbids it)"
+        );
+        assert_eq!(
+            error("open", "/proc/self/mountinfo", Errno::ENOENT),
+            "open /proc/self/mountinfo: no such file or directory (is /proc mounted?)"
+        );
+        assert_eq!(
+            error("open", "/proc/sys/x", Errno::ENOENT),
+            "open /proc/sys/x: no such file or directory"
+        );
+        assert_eq!(
+            error("setsid", "", Errno::EPERM),
+            "setsid: operation not permitted"
+        );
+    }
 
     #[test]
     fn words_are_those_of_runc() {

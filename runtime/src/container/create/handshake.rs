@@ -17,22 +17,20 @@ use crate::rootfs::CgroupView;
 use crate::seccomp;
 use crate::seccomp::listener::{self, ContainerProcessState};
 use crate::spec;
-use crate::state::proc_stat;
 
 impl Making<'_> {
     /// The handshake, and what is to be done between its messages.
     pub(super) fn converse(
         &mut self,
         creator: &mut Creator<Option<Explain>>,
-        pid: i32,
+        (pid, start_time): (i32, u64),
         listener: bool,
         console: bool,
         and_start: bool,
     ) -> Result<(), Error> {
         // From here on `delete` finds it.
-        let stat = proc_stat(pid).map_err(Error::sys("cannot look at init"))?;
         self.record.init_process_pid = pid;
-        self.record.init_process_start = stat.map_or(0, |stat| stat.start_time);
+        self.record.init_process_start = start_time;
         self.write_record()?;
         // Init waits for its first word, and takes it for the news that the maps are written.
         let in_user_namespace = self.plan.init.in_user_namespace();

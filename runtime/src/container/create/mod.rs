@@ -12,7 +12,7 @@ use sync_model::Level;
 
 use super::delete::PATIENCE;
 use super::terminal::Terminal;
-use super::{CreateArgs, Error, Globals, Rootless, activation, hooks, place, sysctls};
+use super::{CreateArgs, Error, Globals, Rootless, activation, evidence, hooks, place, sysctls};
 use crate::cgroup::{self, CgroupPaths, Layout};
 use crate::explain::Explain;
 use crate::foreground;
@@ -30,7 +30,7 @@ use crate::seccomp::listener::Agent;
 use crate::seccomp::{self, Profile};
 use crate::spec::{self, ConfigFile, LoadOptions};
 use crate::state::{self, Dir, Record};
-use crate::sys::{self, clone, pidfd, signal};
+use crate::sys::{self, clone, pidfd, signal, time};
 
 /// `create`
 ///
@@ -314,6 +314,7 @@ impl<'a> Making<'a> {
         let mut entrance = cgroup::Entrance::open(&self.cgroups)?;
         let console = self.console.take();
         let has_console = console.is_some();
+        let begun = time::boot_ticks();
         let Init { child, wire } = spawn::init(
             &self.spaces,
             &mut entrance,
@@ -331,7 +332,8 @@ impl<'a> Making<'a> {
         } = child;
         let wire = Wire::to_init(wire, Peer::new(pid, pidfd));
         let mut creator = Creator::new(wire, self.explain.take());
-        let done = self.converse(&mut creator, pid, listener, has_console, and_start);
+        let done = evidence::born(pid, begun)
+            .and_then(|born| self.converse(&mut creator, born, listener, has_console, and_start));
         let done = match done {
             // What follows from it must not be told instead of it.
             Err(error) if !matches!(error, Error::Process(_)) => {
@@ -361,6 +363,9 @@ impl<'a> Making<'a> {
             )(
                 sys::Error::new("setresuid", "root of the container's user namespace", errno),
             ),
+            Some((clone::Refused::Exec(call), errno)) => {
+                Error::sys("unable to start init")(clone::exec_error(call, errno))
+            }
             None => self.real_cause(error),
         })?;
         // It has answered, so it has executed: its memory is its own.

@@ -5,7 +5,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{AT_BIRTH, AT_CGROUP, AT_JOIN, AT_ROOT, EXEC_FAILED, Memory, clone3, syscall};
+use super::{
+    AT_BIRTH, AT_CGROUP, AT_EXEC, AT_JOIN, AT_ROOT, CLOSE_RANGE, DUP3, EXEC_FAILED, EXECVEAT,
+    Memory, clone3, syscall,
+};
 
 /// Tells the parent why this child ends, and ends.
 #[cfg(target_arch = "x86_64")]
@@ -96,7 +99,7 @@ extern "C" fn born(memory: *const Memory) -> ! {
                 syscall(libc::SYS_dup3, fd, target, 0, 0, 0)
             };
             if done < 0 {
-                exit_child();
+                refuse(memory, AT_EXEC, DUP3, done);
             }
             index += 1;
         }
@@ -104,27 +107,31 @@ extern "C" fn born(memory: *const Memory) -> ! {
             wait_and_become_root(memory, above);
         }
         // Whatever else the caller left open goes with the exec (CVE-2024-21626).
-        if syscall(
-            libc::SYS_close_range,
-            above,
-            i64::from(u32::MAX),
-            i64::from(libc::CLOSE_RANGE_CLOEXEC),
-            0,
-            0,
-        ) < 0
-        {
-            exit_child();
+        let flags = i64::from(libc::CLOSE_RANGE_CLOEXEC);
+        let rest = i64::from(u32::MAX);
+        let done = syscall(libc::SYS_close_range, above, rest, flags, 0, 0);
+        if done < 0 {
+            refuse(memory, AT_EXEC, CLOSE_RANGE, done);
         }
+        execute(memory, i64::from(memory.program))
+    }
+}
+
+/// Becomes the program that is open as `program`, or tells why not.
+#[cfg(target_arch = "x86_64")]
+fn execute(memory: &Memory, program: i64) -> ! {
+    // SAFETY: strings and arrays of `memory`, terminated as the call needs them.
+    let done = unsafe {
         syscall(
             libc::SYS_execveat,
-            i64::from(memory.program),
+            program,
             c"".as_ptr() as i64,
             memory.argv.as_ptr() as i64,
             memory.envp.as_ptr() as i64,
             i64::from(libc::AT_EMPTY_PATH),
-        );
-    }
-    exit_child()
+        )
+    };
+    refuse(memory, AT_EXEC, EXECVEAT, done)
 }
 
 /// In a user namespace: nothing but its own descriptors, until the id maps are written; then it is root, and executes.
@@ -137,22 +144,16 @@ fn wait_and_become_root(memory: &Memory, above: i64) -> ! {
     // SAFETY: raw system calls on this process's own descriptors, one live byte and live memory.
     unsafe {
         if i64::from(memory.program) != above {
-            let flags = i64::from(libc::O_CLOEXEC);
-            if syscall(
-                libc::SYS_dup3,
-                i64::from(memory.program),
-                above,
-                flags,
-                0,
-                0,
-            ) < 0
-            {
-                exit_child();
+            let (program, flags) = (i64::from(memory.program), i64::from(libc::O_CLOEXEC));
+            let done = syscall(libc::SYS_dup3, program, above, flags, 0, 0);
+            if done < 0 {
+                refuse(memory, AT_EXEC, DUP3, done);
             }
         }
         let rest = above + 1;
-        if syscall(libc::SYS_close_range, rest, i64::from(u32::MAX), 0, 0, 0) < 0 {
-            exit_child();
+        let done = syscall(libc::SYS_close_range, rest, i64::from(u32::MAX), 0, 0, 0);
+        if done < 0 {
+            refuse(memory, AT_EXEC, CLOSE_RANGE, done);
         }
         loop {
             let flags = i64::from(libc::MSG_PEEK);
@@ -177,16 +178,8 @@ fn wait_and_become_root(memory: &Memory, above: i64) -> ! {
                 refuse(memory, AT_ROOT, 0, done);
             }
         }
-        syscall(
-            libc::SYS_execveat,
-            above,
-            c"".as_ptr() as i64,
-            memory.argv.as_ptr() as i64,
-            memory.envp.as_ptr() as i64,
-            i64::from(libc::AT_EMPTY_PATH),
-        );
+        execute(memory, above)
     }
-    exit_child()
 }
 
 #[cfg(target_arch = "x86_64")]

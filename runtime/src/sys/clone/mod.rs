@@ -58,6 +58,13 @@ pub enum Refused {
     Birth,
     /// To become root of its user namespace.
     Root,
+    /// The exec itself: the call.
+    Exec(&'static str),
+}
+
+/// The error of [`Refused::Exec`].
+pub fn exec_error(call: &'static str, errno: Errno) -> Error {
+    Error::new(call, "the runtime's own executable", errno)
 }
 
 impl Drop for Shared {
@@ -133,7 +140,8 @@ impl Memory {
             AT_CGROUP => Refused::Cgroup(place),
             AT_JOIN => Refused::Join(place),
             AT_BIRTH => Refused::Birth,
-            _ => Refused::Root,
+            AT_ROOT => Refused::Root,
+            _ => Refused::Exec(EXEC_CALLS.get(place).copied().unwrap_or_default()),
         };
         (errno != 0).then(|| (what, Errno::from_raw(errno)))
     }
@@ -143,12 +151,18 @@ const AT_CGROUP: i32 = 0;
 const AT_JOIN: i32 = 1;
 const AT_BIRTH: i32 = 2;
 const AT_ROOT: i32 = 3;
+const AT_EXEC: i32 = 4;
+/// Of [`AT_EXEC`], by its place.
+const EXEC_CALLS: [&str; 3] = ["execveat", "close_range", "dup3"];
+const EXECVEAT: usize = 0;
+const CLOSE_RANGE: usize = 1;
+const DUP3: usize = 2;
 
 /// Starts `what` with clone3(2). The caller must have blocked all signals: a handler must not run in the child.
 ///
 /// # Errors
 /// The errno of clone3, with what to look at; a failure of the exec itself shows as the child's exit status
-/// [`EXEC_FAILED`] and the end of its descriptors.
+/// [`EXEC_FAILED`] and the end of its descriptors, and [`Shared::refused_at`] tells why.
 pub fn spawn(what: &Spawn<'_>) -> Result<Child> {
     spawn_in(what, &[])
 }
@@ -447,15 +461,19 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_cannot_be_executed_is_told_by_the_status() {
+    fn a_program_that_cannot_be_executed_is_told() {
         let directory = File::open("/").unwrap();
         let what = plain(&directory, &[c"x"]);
         let mut child = spawn(&what).unwrap();
         let status = super::super::pidfd::wait(child.pidfd.as_fd(), false).unwrap();
-        child.shared.has_executed();
         assert!(
             matches!(status, WaitStatus::Exited(_, EXEC_FAILED)),
             "{status:?}"
         );
+        assert_eq!(
+            child.shared.refused_at(),
+            Some((Refused::Exec("execveat"), Errno::EACCES))
+        );
+        child.shared.has_executed();
     }
 }

@@ -1,0 +1,100 @@
+//! What the runtime finds around itself: the /proc, the descriptors and the limits of whoever calls it.
+
+use integration::{Container, is_ours, need_root, skip};
+use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
+
+/// In a pid namespace without a /proc of its own, another process has init's number there: its start time would become the record's, its
+/// `oom_score_adj` init's. runc fails too, late, and leaves its cgroups.
+#[test]
+fn the_proc_of_another_pid_namespace() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "the_proc_of_another_pid_namespace",
+            "runc fails at the pipes of another process, and leaves the cgroups",
+        );
+    }
+    let mut c = Container::sleeping().with_config(|g| {
+        g.set("/process/oomScoreAdj", 7);
+    });
+    c.runtime.prefix = ["unshare", "--pid", "--fork"].map(str::to_owned).to_vec();
+    for command in ["create", "run"] {
+        let bundle = c.bundle.path().to_str().unwrap().to_owned();
+        c.call(&[command, "--bundle", &bundle])
+            .refused("mount it anew");
+        c.nothing_left();
+    }
+}
+
+/// A container whose init is in /proc, and not in the command's pid namespace: the kernel denies that there is such a process, and
+/// `delete --force` has asked it for ever.
+#[test]
+fn a_container_out_of_reach() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_container_out_of_reach",
+            "runc takes it for stopped, and removes what it can",
+        );
+    }
+    let mut c = Container::sleeping();
+    c.detach();
+    c.runtime.prefix = ["unshare", "--pid", "--fork"].map(str::to_owned).to_vec();
+    for command in [&["delete", "--force"][..], &["kill"]] {
+        let mut args = command.to_vec();
+        args.push(&c.id);
+        if command.len() == 1 {
+            args.push("KILL");
+        }
+        c.runtime.run(&args).refused("mount it anew");
+    }
+    c.runtime.prefix.clear();
+    assert_eq!(c.status(), "running");
+    c.call(&["delete", "--force"]).ok();
+}
+
+/// Under a filter of an older engine's, or a kernel without the call: what is missing is said, and nothing is left. (runc does without
+/// these calls, or dies of the filter.)
+#[test]
+fn a_filter_around_the_runtime() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_filter_around_the_runtime",
+            "runc does without these calls",
+        );
+    }
+    for (call, words) in [
+        (
+            "execveat",
+            "unable to start init: execveat the runtime's own executable",
+        ),
+        (
+            "close_range",
+            "unable to start init: close_range the runtime's own executable",
+        ),
+        ("mount_setattr", "mount_setattr"),
+        ("clone3", "clone3"),
+    ] {
+        let c = Container::sleeping();
+        let (runtime, id) = (&c.runtime, c.id.as_str());
+        let bundle = c.bundle.path().to_str().unwrap();
+        let out = std::thread::scope(|scope| {
+            let under = scope.spawn(|| {
+                let mut filter = ScmpFilterContext::new(ScmpAction::Allow).unwrap();
+                let number = ScmpSyscall::from_name(call).unwrap();
+                filter
+                    .add_rule(ScmpAction::Errno(libc::ENOSYS), number)
+                    .unwrap();
+                // Of this thread and who it starts.
+                filter.load().unwrap();
+                runtime.run(&["create", "--bundle", bundle, id])
+            });
+            under.join().unwrap()
+        });
+        out.refused(words).says(
+            "function not implemented (a kernel older than Linux 5.12, or a seccomp filter around the runtime that forbids it)",
+        );
+        c.nothing_left();
+    }
+}
