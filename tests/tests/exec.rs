@@ -333,7 +333,7 @@ fn a_pid_file_that_cannot_be() {
     let options = ["--pid-file", "/none/pid"];
     let out = exec(&c, &options, &["sleep", "1000"]).exits(255);
     assert!(
-        out.stderr.contains("/none/.pid: no such file or directory"),
+        out.stderr.contains("open /none/") && out.stderr.contains("pid: no such file or directory"),
         "{out}"
     );
     c.kill("KILL").ok();

@@ -587,17 +587,3 @@ fn a_limit_of_three_open_files() {
     c.wait();
     assert_eq!(c.output().trim(), "3");
 }
-
-/// A link that somebody laid where the pid file is prepared is not followed.
-#[test]
-fn the_pid_files_hidden_name_is_taken() {
-    need_root!();
-    let c = Container::sleeping();
-    let victim = c.bundle.path().join("victim");
-    std::fs::write(&victim, "precious").unwrap();
-    std::os::unix::fs::symlink(&victim, c.bundle.path().join(".pid")).unwrap();
-    let pid_file = c.bundle.path().join("pid");
-    let out = c.create_with(&["--pid-file", pid_file.to_str().unwrap()]);
-    assert_eq!(out.code, 1, "{out}");
-    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
-}

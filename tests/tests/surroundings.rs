@@ -3,6 +3,25 @@
 use integration::{Container, is_ours, need_root, skip};
 use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
 
+/// Where runc prepares a pid file: a link that somebody laid there is not followed, and what a command that was killed has left
+/// keeps only runc's next one from writing its own.
+#[test]
+fn the_pid_files_hidden_name_is_taken() {
+    need_root!();
+    let c = Container::sleeping();
+    let victim = c.bundle.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, c.bundle.path().join(".pid")).unwrap();
+    let pid_file = c.bundle.path().join("pid");
+    let out = c.create_with(&["--pid-file", pid_file.to_str().unwrap()]);
+    assert_eq!(out.code, i32::from(!is_ours()), "{out}");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    if is_ours() {
+        let written = std::fs::read_to_string(&pid_file).unwrap();
+        assert_eq!(written, c.pid().to_string());
+    }
+}
+
 /// In a pid namespace without a /proc of its own, another process has init's number there: its start time would become the record's, its
 /// `oom_score_adj` init's. runc fails too, late, and leaves its cgroups.
 #[test]

@@ -64,6 +64,7 @@ pub fn prepare(command: &str, c: &Container) -> Before {
     let init = pid.unwrap().trim().parse().unwrap();
     // runc's `run --detach` returns a moment before its init executes.
     assert!(is_program(init) || !integration::is_ours() && wait_until_true(|| is_program(init)));
+    // runc's next `exec` fails for the second, which a killed one leaves.
     for name in ["exec.pid", ".exec.pid"] {
         let _ = std::fs::remove_file(c.bundle.path().join(name));
     }
