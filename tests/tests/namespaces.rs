@@ -1,7 +1,7 @@
 //! New namespaces: each differs from the host's, and is set up.
 
 use integration::{Container, need_root};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const KINDS: [(&str, &str); 6] = [
     ("pid", "pid"),
@@ -159,4 +159,41 @@ fn mounts_inside_stay_inside() {
     });
     assert_eq!(c.run().ok().text(), "1");
     c.nothing_left();
+}
+
+/// What tools that enter a container read in runc's record (`jq -r .namespace_paths.NEWNET state.json`).
+#[test]
+fn the_record_names_the_namespaces() {
+    need_root!();
+    let net = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let c = Container::new(|g| {
+        g.args(&["sleep", "1000"]);
+        let all = g.0["linux"]["namespaces"].as_array_mut().unwrap();
+        all.retain(|it| it["type"] != "network");
+        all.push(json!({"type": "network", "path": "/proc/self/ns/net"}));
+    });
+    c.create().ok();
+    let text = std::fs::read_to_string(c.runtime.root().join(&c.id).join("state.json")).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    let paths = record["namespace_paths"].as_object().unwrap();
+    for (name, file) in [
+        ("NEWNET", "net"),
+        ("NEWNS", "mnt"),
+        ("NEWPID", "pid"),
+        ("NEWIPC", "ipc"),
+        ("NEWUTS", "uts"),
+        ("NEWUSER", "user"),
+        ("NEWCGROUP", "cgroup"),
+    ] {
+        let path = format!("/proc/{}/ns/{file}", c.pid());
+        assert_eq!(paths[name], path.as_str(), "{record}");
+        assert!(std::fs::read_link(&path).is_ok());
+    }
+    let path = paths["NEWNET"].as_str().unwrap();
+    assert_eq!(std::fs::read_link(path).unwrap(), net);
+    let asked = record["config"]["namespaces"].as_array().unwrap();
+    let find = |kind: &str| asked.iter().find(|it| it["type"] == kind);
+    assert_eq!(find("NEWPID"), Some(&json!({"type": "NEWPID", "path": ""})));
+    assert_eq!(find("NEWNET").unwrap()["path"], "/proc/self/ns/net");
+    assert_eq!(find("NEWUSER"), None);
 }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use sync_model::{Features, Level};
 
-use super::{Making, log_level};
+use super::{Making, log_level, record};
 use crate::cgroup;
 use crate::container::{Error, activation, console, hooks};
 use crate::explain::Explain;
@@ -23,14 +23,14 @@ impl Making<'_> {
     pub(super) fn converse(
         &mut self,
         creator: &mut Creator<Option<Explain>>,
-        (pid, start_time): (i32, u64),
+        born: (i32, u64),
         listener: bool,
         console: bool,
         and_start: bool,
     ) -> Result<(), Error> {
         // From here on `delete` finds it.
-        self.record.init_process_pid = pid;
-        self.record.init_process_start = start_time;
+        let pid = born.0;
+        record::name_init(&mut self.record, &self.plan, born);
         self.write_record()?;
         // Init waits for its first word, and takes it for the news that the maps are written.
         let in_user_namespace = self.plan.init.in_user_namespace();

@@ -2,8 +2,8 @@
 
 use crate::cgroup::CgroupPaths;
 use crate::container::CreateArgs;
-use crate::plan::Plan;
-use crate::state::{Config, Record, Runtime};
+use crate::plan::{Namespaces, Plan};
+use crate::state::{Config, Namespace, Record, Runtime};
 
 /// What is written before anything of the container is made: it has no process yet.
 pub(super) fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> Record {
@@ -15,7 +15,7 @@ pub(super) fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> R
         config: Config {
             rootfs: plan.init.rootfs.path.clone(),
             hostname: plan.init.hostname.clone().unwrap_or_default(),
-            namespaces: Vec::new(),
+            namespaces: namespaces(plan),
             labels: Record::labels(&args.bundle.to_string_lossy(), &plan.annotations),
             cgroups: Default::default(),
         },
@@ -31,6 +31,45 @@ pub(super) fn record(args: &CreateArgs, plan: &Plan, cgroups: &CgroupPaths) -> R
             no_new_keyring: args.no_new_keyring,
         },
     }
+}
+
+/// Their names in runc's record, and in /proc/PID/ns.
+const NAMESPACES: [(u64, &str, &str); 8] = [
+    (Namespaces::CGROUP, "NEWCGROUP", "cgroup"),
+    (Namespaces::IPC, "NEWIPC", "ipc"),
+    (Namespaces::NETWORK, "NEWNET", "net"),
+    (Namespaces::MOUNT, "NEWNS", "mnt"),
+    (Namespaces::PID, "NEWPID", "pid"),
+    (Namespaces::USER, "NEWUSER", "user"),
+    (Namespaces::UTS, "NEWUTS", "uts"),
+    (Namespaces::TIME, "NEWTIME", "time"),
+];
+
+/// Those that the config gave the container; with the path of each that is joined.
+fn namespaces(plan: &Plan) -> Vec<Namespace> {
+    let own = plan.init.namespaces.0 | plan.init.joined.0;
+    let named = NAMESPACES.iter().filter(|(bit, ..)| own & bit != 0);
+    let path = |bit| plan.join.iter().find(|join| join.kind == bit);
+    named
+        .map(|&(bit, kind, _)| Namespace {
+            kind: kind.to_owned(),
+            path: path(bit).map(|join| join.path.clone()).unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// Writes down who is init. The namespaces that it is in, the host's too, are told as runc does, for tools that enter them (`nsenter`,
+/// `ip netns attach`); only a kernel without time namespaces would have none of that kind.
+pub(super) fn name_init(record: &mut Record, plan: &Plan, (pid, start_time): (i32, u64)) {
+    record.init_process_pid = pid;
+    record.init_process_start = start_time;
+    let own = plan.init.namespaces.0 | plan.init.joined.0;
+    let there = NAMESPACES
+        .iter()
+        .filter(|(bit, ..)| *bit != Namespaces::TIME || own & bit != 0);
+    record.namespace_paths = there
+        .map(|(_, kind, file)| ((*kind).to_owned(), format!("/proc/{pid}/ns/{file}")))
+        .collect();
 }
 
 fn listener_path(plan: &Plan) -> Option<&str> {
