@@ -126,6 +126,26 @@ fn devices_of_the_config() {
     );
 }
 
+/// Of two devices with one path the first is made; a default one makes way.
+#[test]
+fn devices_that_are_given_twice() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.set(
+            "/linux/devices",
+            json!([
+                {"path": "/dev/null", "type": "c", "major": 1, "minor": 5},
+                {"path": "/dev/one", "type": "c", "major": 1, "minor": 3, "fileMode": 0o4755},
+                {"path": "/dev/one", "type": "c", "major": 1, "minor": 5, "uid": 7},
+                {"path": "/dev/null", "type": "c", "major": 1, "minor": 7},
+            ]),
+        )
+        .remove("/linux/maskedPaths")
+        .sh("stat -c '%t:%T %a %u' /dev/one /dev/null");
+    });
+    assert_eq!(c.run().ok().stdout, "1:3 755 0\n1:5 666 0\n");
+}
+
 #[test]
 fn bind_of_a_directory() {
     need_root!();
@@ -290,6 +310,17 @@ fn tmpcopyup() {
         "copied",
         "the image is untouched"
     );
+}
+
+/// There is nothing whose mode it could take: it has a tmpfs's own.
+#[test]
+fn tmpcopyup_of_what_is_missing() {
+    need_root!();
+    let c = Container::new(|g| {
+        g.mount("/new/dir", "tmpfs", "tmpfs", &["tmpcopyup"])
+            .sh("stat -c %a /new /new/dir; ls -A /new/dir");
+    });
+    assert_eq!(c.run().ok().stdout, "755\n1777\n");
 }
 
 #[test]

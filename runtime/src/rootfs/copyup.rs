@@ -13,12 +13,15 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::unistd::{Gid, Uid};
 
-use super::path::{Make, Root};
+use super::path::Root;
 use crate::sys::{self, path as fs};
 
 /// Opens the directory that is going to be covered; `None` when there is none yet.
 pub fn open(root: &Root, dest: &str) -> sys::Result<Option<Dir>> {
-    let covered = root.ensure(dest, Make::Dir)?;
+    let covered = match root.find(dest) {
+        Err(error) if error.errno == Errno::ENOENT => return Ok(None),
+        found => found?,
+    };
     let readable = fs::open_at(
         covered.fd.as_fd(),
         ".",

@@ -15,9 +15,11 @@ const DEFAULT: [(&str, u32, u32); 6] = [
     ("/dev/urandom", 1, 9),
 ];
 
-/// The default devices, then the config's; one of the config's takes the place of a default of the same path.
+/// The default devices, then the config's; one of the config's takes the place of a default of the same path. Of several with one path
+/// the first is made, and the others find it there, as in runc.
 pub(super) fn plan(devices: Vec<Device<'_>>) -> Result<Vec<DeviceNode>> {
-    let mut nodes = Vec::with_capacity(DEFAULT.len() + devices.len());
+    let mut nodes: Vec<DeviceNode> = Vec::with_capacity(DEFAULT.len() + devices.len());
+    let mut defaults = DEFAULT.len();
     for (path, major, minor) in DEFAULT {
         nodes.push(DeviceNode {
             path: path.to_owned(),
@@ -31,7 +33,14 @@ pub(super) fn plan(devices: Vec<Device<'_>>) -> Result<Vec<DeviceNode>> {
     }
     for (index, device) in devices.into_iter().enumerate() {
         let node = node(index, &device)?;
-        nodes.retain(|other| other.path != node.path);
+        match nodes.iter().position(|other| other.path == node.path) {
+            Some(at) if at < defaults => {
+                nodes.remove(at);
+                defaults -= 1;
+            }
+            Some(_) => continue,
+            None => {}
+        }
         nodes.push(node);
     }
     Ok(nodes)
@@ -58,8 +67,9 @@ fn node(index: usize, device: &Device<'_>) -> Result<DeviceNode> {
         kind,
         major: number("major", device.major)?,
         minor: number("minor", device.minor)?,
-        // The type is `kind`; runc drops the type bits too, which Go's users put here.
-        mode: device.file_mode.unwrap_or(0o666) & 0o7777,
+        // The type is `kind`; runc drops the type bits too, which Go's users put here. It sets the owner after the mode, which
+        // takes the set-ID bits away; on a device they mean nothing.
+        mode: device.file_mode.unwrap_or(0o666) & 0o1777,
         uid: device.uid.unwrap_or(0),
         gid: device.gid.unwrap_or(0),
         path,
