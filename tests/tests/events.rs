@@ -5,12 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use integration::{Container, Output, Runtime, is_ours, need_root, skip, wait_until};
+use integration::{Container, Output, Runtime, is_ours, is_v2, need_root, skip, wait_until};
 use serde_json::{Value, json};
-
-fn is_v2() -> bool {
-    std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
-}
 
 fn stats(c: &Container) -> Value {
     let out = c.runtime.run(&["events", "--stats", &c.id]).ok();

@@ -6,7 +6,7 @@ use integration::{Config, Container, TempDir, is_ours, is_v2, need_root, parse_m
 use serde_json::json;
 
 /// The mounts that the container sees, as (point, options, optional fields, fstype, source, super options).
-fn mountinfo(
+pub fn mountinfo(
     change: impl FnOnce(&mut Config),
 ) -> Vec<(String, String, String, String, String, String)> {
     let c = Container::new(|g| {
@@ -353,116 +353,6 @@ fn an_unknown_filesystem_is_a_clear_error() {
     });
     c.run().refused("/mnt").says("no such device");
     c.nothing_left();
-}
-
-#[test]
-fn read_only_root() {
-    need_root!();
-    assert!(
-        Container::sh("echo x > /file")
-            .run()
-            .exits(1)
-            .stderr
-            .contains("Read-only file system")
-    );
-    let c = Container::new(|g| {
-        g.set("/root/readonly", false).sh("echo x > /file");
-    });
-    c.run().ok();
-    assert!(c.bundle.rootfs("file").exists());
-}
-
-#[test]
-fn masked_paths() {
-    need_root!();
-    let c = Container::unsaved();
-    std::fs::create_dir(c.bundle.rootfs("secret")).unwrap();
-    std::fs::write(c.bundle.rootfs("secret/inner"), "top secret").unwrap();
-    std::fs::write(c.bundle.rootfs("secret.txt"), "top secret").unwrap();
-    let c = c.with_config(|g| {
-        g.set("/root/readonly", false).set("/linux/maskedPaths", json!(["/secret", "/secret.txt", "/nonexistent", "/proc/version"])).sh(
-            "ls /secret | wc -l; touch /secret/x 2>/dev/null || echo ro; cat /secret.txt | wc -c; stat -c '%t:%T' /secret.txt; stat -c '%t:%T' /proc/version; test ! -e /nonexistent && echo missing",
-        );
-    });
-    assert_eq!(
-        c.run().ok().lines(),
-        ["0", "ro", "0", "1:3", "1:3", "missing"]
-    );
-    assert!(!c.bundle.rootfs("nonexistent").exists());
-}
-
-#[test]
-fn readonly_paths() {
-    need_root!();
-    let c = Container::unsaved();
-    std::fs::create_dir(c.bundle.rootfs("fixed")).unwrap();
-    std::fs::write(c.bundle.rootfs("fixed/file"), "old").unwrap();
-    let c = c.with_config(|g| {
-        g.set("/root/readonly", false).push("/linux/readonlyPaths", json!("/fixed")).push("/linux/readonlyPaths", json!("/nonexistent")).sh(
-            "echo x > /fixed/file; cat /fixed/file; echo 0 > /proc/sys/kernel/domainname; touch /ok && echo rest is writable",
-        );
-    });
-    let out = c.run().ok();
-    assert_eq!(out.stdout, "oldrest is writable\n", "{out}");
-    assert_eq!(
-        out.stderr.matches("Read-only file system").count(),
-        2,
-        "{out}"
-    );
-}
-
-#[test]
-fn sys_is_read_only() {
-    need_root!();
-    let out = Container::sh("echo 1 > /sys/kernel/profiling")
-        .run()
-        .exits(1);
-    assert!(out.stderr.contains("Read-only file system"), "{out}");
-}
-
-/// Whatever the propagation is, the container's root is not in a peer group of the host's.
-#[test]
-fn root_propagation() {
-    need_root!();
-    for value in [
-        None,
-        Some("private"),
-        Some("slave"),
-        Some("rslave"),
-        Some("rprivate"),
-        Some("shared"),
-        Some("rshared"),
-    ] {
-        let mounts = mountinfo(|g| {
-            if let Some(v) = value {
-                g.set("/linux/rootfsPropagation", v);
-            }
-        });
-        let root = &mounts.iter().find(|m| m.0 == "/").unwrap().2;
-        if !value.is_some_and(|v| v.ends_with("shared")) {
-            assert!(!root.contains("shared"), "{value:?}: {root}");
-        }
-        assert!(!root.contains("unbindable"), "{value:?}: {root}");
-    }
-    let c = Container::new(|g| {
-        g.set("/linux/rootfsPropagation", "nosuch");
-    });
-    c.run().refused("nosuch");
-    c.nothing_left();
-}
-
-#[test]
-fn mount_propagation() {
-    need_root!();
-    let mounts = mountinfo(|g| {
-        g.mount("/mnt", "tmpfs", "tmpfs", &["shared"])
-            .mount("/tmp", "tmpfs", "tmpfs", &["unbindable"])
-            .mount("/home", "tmpfs", "tmpfs", &["private"]);
-    });
-    let optional = |point: &str| mounts.iter().find(|m| m.0 == point).unwrap().2.clone();
-    assert!(optional("/mnt").contains("shared:"), "{mounts:#?}");
-    assert_eq!(optional("/tmp"), "unbindable");
-    assert_eq!(optional("/home"), "");
 }
 
 #[test]

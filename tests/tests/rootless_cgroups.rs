@@ -3,16 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use integration::{
-    Config, Container, cgroup_dirs, cgroup_mounts, cgroups_named, is_ours, need_root, proc_status,
-    skip, this_test,
+    Config, Container, cgroup_dirs, cgroup_mounts, cgroups_named, is_ours, is_v2, need_root,
+    proc_status, skip, this_test,
 };
 use serde_json::{Value, json};
 
 use crate::rootless::{UID, user};
-
-fn is_v2() -> bool {
-    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
-}
 
 pub fn value(file: PathBuf) -> String {
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file:?}: {e}"));
