@@ -4,6 +4,7 @@
 mod impossible;
 mod json_text;
 mod meaning;
+mod meaning_of_limits;
 mod refused;
 mod seccomp;
 
