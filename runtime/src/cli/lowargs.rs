@@ -43,7 +43,10 @@ pub enum Order {
 }
 
 impl LowArgs {
-    /// Reads `words`. The error is the text that Go prints.
+    /// Reads `words`.
+    ///
+    /// # Errors
+    /// The text that Go prints.
     pub fn parse(
         defs: &'static [Opt],
         order: Order,

@@ -35,6 +35,9 @@ impl Signal {
     }
 
     /// Parses a number, or a name with or without `SIG`, in any case. Beyond runc: `RTMIN+n`, `RTMAX-n`.
+    ///
+    /// # Errors
+    /// runc's words for a signal that is none.
     pub fn parse(text: &str) -> Result<Self, String> {
         let unknown = || format!("unknown signal {}", quoted(text));
         if let Ok(number) = text.parse::<i32>() {

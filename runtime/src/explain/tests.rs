@@ -1,3 +1,4 @@
+//! The drawing and the trace of conversations that are given.
 #![allow(clippy::unwrap_used)]
 
 use sync_model::creator::CreatorState;

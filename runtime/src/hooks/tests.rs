@@ -1,3 +1,4 @@
+//! Hooks that are real processes: what they are given, and how they end.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -35,7 +35,10 @@ pub struct Log {
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// Sets the process's log up, once; later calls change nothing. The error is the `--log` file's.
+/// Sets the process's log up, once; later calls change nothing.
+///
+/// # Errors
+/// That of opening the `--log` file: nothing is set up then.
 pub fn init(path: Option<&Path>, format: LogFormat, debug: bool) -> sys::Result<()> {
     let sink = match path {
         Some(path) => Sink::file(path)?,

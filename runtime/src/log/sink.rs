@@ -42,6 +42,9 @@ impl Sink {
     /// Opens `path` for appending. Without waiting: a FIFO that nobody reads is an error. Without `O_SYNC`: a line is
     /// in the page cache when write(2) returns, and survives this process; surviving the machine is not worth a flush
     /// of the disk for every line.
+    ///
+    /// # Errors
+    /// That of opening it; `ENXIO`: a FIFO that nobody reads.
     pub fn file(path: &Path) -> sys::Result<Self> {
         let file = File::options()
             .append(true)

@@ -1,3 +1,4 @@
+//! A manager and a program, both of them sockets of the test.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;

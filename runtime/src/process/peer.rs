@@ -78,6 +78,9 @@ impl Peer {
     ///
     /// execve closes the wire a moment before it changes the name, and death a moment before the process is a zombie:
     /// both come by themselves, so this waits for whichever it is.
+    ///
+    /// # Errors
+    /// That of /proc or poll: what became of it is not known then.
     pub fn fate(&self) -> Result<Fate> {
         let (mut wait_ms, mut waited_ms) = (0_u8, 0_u32);
         loop {

@@ -50,6 +50,9 @@ pub struct Hierarchy {
 const FLAGS: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
 /// Mounts the view at the plan's destination.
+///
+/// # Errors
+/// [`MountError::NoCgroup`]; else that of the mount or link that failed.
 pub fn mount_cgroup(
     builder: &mut Builder<'_>,
     plan: &MountPlan,

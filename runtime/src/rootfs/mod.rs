@@ -48,11 +48,17 @@ pub struct Prepared {
 }
 
 /// Mounts everything below `plan.path`, and makes devices and links. The caller is alone in a new mount namespace.
+///
+/// # Errors
+/// Those of [`prepare_with`].
 pub fn prepare(plan: &RootfsPlan, cgroups: &CgroupView) -> Result<Prepared> {
     prepare_with(plan, cgroups, Sources::default())
 }
 
 /// As [`prepare`], with the `sources` that the creator has opened.
+///
+/// # Errors
+/// [`Error::Root`]; [`Error::Mount`] or [`Error::Device`] of the first entry that cannot be made; [`Error::Links`].
 pub fn prepare_with(
     plan: &RootfsPlan,
     cgroups: &CgroupView,
@@ -84,6 +90,9 @@ pub fn prepare_with(
 
 impl Prepared {
     /// Enters the root: from here on, the container's is the only tree.
+    ///
+    /// # Errors
+    /// [`Error::Pivot`], [`Error::DevNull`].
     pub fn pivot(self) -> Result<()> {
         if self.no_pivot {
             pivot::move_root(&self.path)
@@ -102,11 +111,17 @@ impl Prepared {
 }
 
 /// Puts the container's terminal on /dev/console. After [`Prepared::pivot`], with a slave of the container's own devpts.
+///
+/// # Errors
+/// [`Error::Console`]
 pub fn bind_console(slave: BorrowedFd<'_>) -> Result<()> {
     dev::bind_console(slave).map_err(Error::Console)
 }
 
 /// Read-only mounts and root, read-only paths, masked paths. After [`Prepared::pivot`].
+///
+/// # Errors
+/// [`Error::Readonly`], or that of the first path that cannot be closed: the container must not run then.
 pub fn finish(plan: &RootfsPlan) -> Result<()> {
     let root = Root::own().map_err(Error::Root)?;
     protect::readonly_mounts(&root, plan)?;

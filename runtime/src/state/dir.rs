@@ -68,6 +68,9 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
 impl Dir {
     /// Makes `<root>/<id>` (and the root, when missing) and locks it. mkdir(2) is the arbiter between two creators:
     /// the loser gets [`Error::Exists`].
+    ///
+    /// # Errors
+    /// [`Error::Exists`]; a root or directory that cannot be made, opened or locked: it is removed again then.
     pub fn create_exclusive(root: &Path, id: &Id) -> Result<Self> {
         let path = root.join(id.as_str());
         let mode = Mode::from_bits_truncate(0o711);
@@ -106,6 +109,9 @@ impl Dir {
     }
 
     /// Opens the state directory of an existing container, without the lock.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; a directory that cannot be opened.
     pub fn open(root: &Path, id: &Id) -> Result<Self> {
         Self::open_path(root, id)
     }
@@ -135,6 +141,9 @@ impl Dir {
     }
 
     /// Does the creator live, and work on this container?
+    ///
+    /// # Errors
+    /// That of fcntl(2).
     pub fn is_locked(&self) -> Result<bool> {
         lock::is_held(self.fd.as_fd(), CREATOR).map_err(|source| Error::Sys {
             what: "cannot ask for the state directory's lock",
@@ -144,6 +153,9 @@ impl Dir {
 
     /// Keeps other deleters out as long as the guard lives; `None`: one is at work. (flock(2): it has nothing to do with
     /// the creator's lock.)
+    ///
+    /// # Errors
+    /// That of flock(2).
     pub fn try_lock_for_removal(&self) -> Result<Option<Alone>> {
         let what = "cannot lock the state directory";
         let copy = self
@@ -158,6 +170,9 @@ impl Dir {
     }
 
     /// Is it removed? The path may be another container's by now.
+    ///
+    /// # Errors
+    /// That of fstat(2).
     pub fn is_removed(&self) -> Result<bool> {
         fstat(&self.fd).map(|stat| stat.st_nlink == 0).map_err(fail(
             "cannot read the state directory",
@@ -167,6 +182,9 @@ impl Dir {
     }
 
     /// The directory's owner.
+    ///
+    /// # Errors
+    /// That of fstat(2).
     pub fn owner(&self) -> Result<u32> {
         fstat(&self.fd).map(|s| s.st_uid).map_err(fail(
             "cannot read the state directory",
@@ -176,6 +194,9 @@ impl Dir {
     }
 
     /// Writes the record: all of it is there after a rename, or nothing has changed.
+    ///
+    /// # Errors
+    /// `EFBIG`: larger than [`Self::read`] would take. Else that of the call, and the old record is there.
     pub fn write(&self, record: &Record) -> Result<()> {
         let path = self.path().join(RECORD_TMP);
         let what = "cannot write the container's record";
@@ -202,6 +223,9 @@ impl Dir {
     }
 
     /// Reads the record. [`Error::NotFound`]: its creator never came to write it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Junk`]: of another container or format, or no record at all.
     pub fn read(&self) -> Result<Record> {
         let path = self.path().join(RECORD);
         let what = "cannot read the container's record";
@@ -235,6 +259,9 @@ impl Dir {
 
     /// Removes what this runtime put into the directory, then the directory. What somebody else put there stays, and
     /// is named by the error. Works on what a `remove` that died half-way left.
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`: something of somebody else is in it. Else that of the call.
     pub fn remove(&self) -> Result<()> {
         let path = self.path();
         self.unlink(&USUAL)?;
@@ -254,6 +281,9 @@ impl Dir {
     }
 
     /// Keeps a copy of config.json. The kernel copies it: a large one takes no memory of ours.
+    ///
+    /// # Errors
+    /// That of making the file, or of copying to it.
     pub fn keep_config(&self, config: ConfigFile) -> Result<()> {
         let what = "cannot keep the container's config.json";
         let path = self.path().join(CONFIG);
@@ -272,6 +302,9 @@ impl Dir {
     }
 
     /// The config.json that the container was made of.
+    ///
+    /// # Errors
+    /// That of opening or reading it.
     pub fn config(&self) -> Result<Vec<u8>> {
         let path = self.path().join(CONFIG);
         let what = "cannot read the container's config.json";
@@ -331,6 +364,9 @@ impl AsRawFd for Dir {
 }
 
 /// Makes the root and its parents: the root itself 0700, as runc does.
+///
+/// # Errors
+/// That of mkdir(2).
 pub fn make_root(root: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
@@ -355,6 +391,9 @@ fn no_root(root: &Path, errno: Errno) -> Error {
 }
 
 /// The names of all containers below `root`, sorted; names that are no container's are passed over. A missing root has none.
+///
+/// # Errors
+/// That of opening or reading the root.
 pub fn list(root: &Path) -> Result<Vec<Id>> {
     let what = "cannot read the root of the state directories";
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;

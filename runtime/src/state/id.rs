@@ -15,6 +15,9 @@ pub const MAX: usize = 1024;
 
 impl Id {
     /// Parses a name.
+    ///
+    /// # Errors
+    /// [`Error::EmptyId`], [`Error::InvalidId`].
     pub fn parse(text: &str) -> Result<Self, Error> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'.' | b'-');
         if text.is_empty() {

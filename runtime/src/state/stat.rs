@@ -60,6 +60,9 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// Reads `/proc/PID/stat`; `None` when there is no such process.
+///
+/// # Errors
+/// That of opening or reading it; `EINVAL`: it is not written as proc_pid_stat(5) has it.
 pub fn proc_stat(pid: i32) -> sys::Result<Option<ProcStat>> {
     let path = format!("/proc/{pid}/stat");
     // The file is at most 52 numbers of 20 digits and a command of 64 bytes.

@@ -1,4 +1,7 @@
 //! The kernel's calls: thin wrappers, and the only place with `unsafe`. Each block says why it is sound.
+//!
+//! A wrapper's error is its call's, as [`Error`] has it: the call, what it was done to, and the errno of the manual page. Only where
+//! there is another, or an errno means something here, does its documentation say so.
 #![allow(unsafe_code)]
 // The kernel's constants come as `i32` and go where its structures want other widths; none of them is near a limit.
 #![allow(
