@@ -322,5 +322,13 @@ fn init_in_another_cgroup() {
     let pid = process.0;
     assert_eq!(cgroup_dirs(pid)[0].1, below);
     drop(process);
+    // One that is asked for is meant as it is.
+    let out = exec(&c, &["--cgroup", "/"], &["true"]).exits(255);
+    let out = out.says("device or resource busy");
+    if is_ours() {
+        out.says(
+            "exec's process in its cgroup, which passes controllers on (cgroup.subtree_control)",
+        );
+    }
     c.call(&["delete", "--force"]).ok();
 }

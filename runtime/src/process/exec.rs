@@ -116,7 +116,7 @@ pub fn start(gifts: &mut Gifts<'_>, cgroups: &mut Entrance) -> Result<(Child, Ow
         first: init_fds.wire(),
         fds: &fds,
     };
-    let child = spawn_in(&what, &cgroups.tasks())?;
+    let child = spawn_in(&what, &cgroups.tasks()).map_err(explain)?;
     let mut used = Batch::with_capacity(16);
     [
         Some(theirs),
@@ -129,6 +129,22 @@ pub fn start(gifts: &mut Gifts<'_>, cgroups: &mut Entrance) -> Result<(Child, Ow
     .for_each(|fd| used.push(fd));
     cgroups.close_with(&mut used);
     Ok((child, wire))
+}
+
+/// What the kernel's answer to a birth in a group most likely means.
+fn explain(mut error: sys::Error) -> sys::Error {
+    let why = match error.errno {
+        Errno::EBUSY => {
+            " in its cgroup, which passes controllers on (cgroup.subtree_control), so no process can be in it"
+        }
+        Errno::EOPNOTSUPP => " in its cgroup, which is invalid, or threaded (cgroup.type)",
+        Errno::EAGAIN => "; see the container's pids limit, and RLIMIT_NPROC",
+        _ => return error,
+    };
+    if error.call == "clone3" {
+        error.object = format!("exec's process{why}");
+    }
+    error
 }
 
 impl<O: Watch> Creator<O, ExecCreatorState> {
