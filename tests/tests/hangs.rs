@@ -383,8 +383,7 @@ fn a_memory_limit_too_small_for_init() {
     if !ours_alone("1.1.5 says \"unable to set memory limit\": its init is larger") {
         return;
     }
-    // With less, the kernel lets it get to its program, of all things.
-    for limit in [32_768, 65_536, 131_072] {
+    for limit in [1, 4096, 16_384, 32_767, 32_768, 65_536, 131_072] {
         let c = Container::new(|g| {
             g.args(&["true"])
                 .set("/linux/resources/memory/limit", limit);

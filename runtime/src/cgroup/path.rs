@@ -132,6 +132,7 @@ impl CgroupPaths {
             v2::check(&plan.resources)?;
         } else {
             v1::check(&paths, &plan.resources)?;
+            v1::enough_for_init(&plan.resources.memory)?;
         }
         create::refuse_occupied(&paths)?;
         Ok(paths)

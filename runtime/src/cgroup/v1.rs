@@ -46,6 +46,21 @@ pub(super) fn check(paths: &CgroupPaths, resources: &Resources) -> Result<()> {
     Ok(())
 }
 
+/// Init is born in its group with its creator's memory ([`crate::sys::clone`]). Where there is no room for what the kernel needs to give it
+/// another one, whoever has this memory is killed, and the creator could say nothing of it.
+pub(super) const FEWEST: u64 = 32 * 1024;
+pub(super) const TOO_FEW: &str = "fewer bytes than it takes to start a process: container init would be OOM-killed (memory limit too low?)";
+
+pub(super) fn enough_for_init(memory: &Memory) -> Result<()> {
+    match memory.limit {
+        Some(limit) if limit > 0 && limit.cast_unsigned() < FEWEST => Err(Error::Limit {
+            field: "linux.resources.memory.limit",
+            what: TOO_FEW,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Is any limit asked for, v2's too?
 pub(super) fn has_limits(resources: &Resources) -> bool {
     !resources.unified.is_empty() || wanted(resources).iter().any(|(_, asked)| *asked)

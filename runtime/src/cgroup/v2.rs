@@ -16,6 +16,20 @@ use crate::plan::{BlockIo, Cpu, Memory, Resources};
 pub(super) fn check(resources: &Resources) -> Result<()> {
     Policy::of(&resources.devices)?;
     check_names(resources)?;
+    v1::enough_for_init(&resources.memory)?;
+    let own = resources
+        .unified
+        .iter()
+        .find(|(key, _)| key == "memory.max");
+    if own
+        .and_then(|(_, value)| bytes(value))
+        .is_some_and(|max| max < v1::FEWEST)
+    {
+        return Err(Error::Limit {
+            field: "linux.resources.unified: memory.max",
+            what: v1::TOO_FEW,
+        });
+    }
     swap_max(set(resources.memory.limit), set(resources.memory.swap)).map(drop)
 }
 
@@ -40,6 +54,15 @@ pub(super) fn check_names(resources: &Resources) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A number of bytes as the kernel reads it, as far as it is a small one: "4096", "4k".
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    match text.strip_suffix(['k', 'K']) {
+        Some(text) => text.parse::<u64>().ok()?.checked_mul(1024),
+        None => text.parse().ok(),
+    }
 }
 
 /// See [`super::apply`].
@@ -249,6 +272,31 @@ mod tests {
         assert_eq!(swap_max(Some(100), None).unwrap(), None);
         assert!(swap_max(Some(100), Some(50)).is_err());
         assert!(swap_max(None, Some(50)).is_err());
+    }
+
+    #[test]
+    fn a_limit_that_is_too_small_to_start_a_process() {
+        let unified = |text: &str| Resources {
+            unified: vec![("memory.max".to_owned(), text.to_owned())],
+            ..Resources::default()
+        };
+        for text in ["0", "4096", " 32767\n", "31k", "4K"] {
+            assert!(check(&unified(text)).is_err(), "{text}");
+        }
+        for text in ["32768", "32k", "1m", "max", "", "k", "x"] {
+            assert!(check(&unified(text)).is_ok(), "{text}");
+        }
+        let limit = |limit| Resources {
+            memory: Memory {
+                limit: Some(limit),
+                ..Memory::default()
+            },
+            ..Resources::default()
+        };
+        assert!(check(&limit(32_767)).is_err());
+        for enough in [-1, 0, 32_768] {
+            assert!(check(&limit(enough)).is_ok(), "{enough}");
+        }
     }
 
     #[test]
