@@ -1,6 +1,6 @@
 //! `--pid-file`: a process's number, complete or not there.
 
-use std::fs::{File, OpenOptions, remove_file, rename};
+use std::fs::{File, OpenOptions, metadata, remove_file, rename};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,8 +12,16 @@ use crate::sys::{Error, Result};
 /// number in it, which no other command writes at the same time: what one that was killed here has left is in nobody's way.
 ///
 /// # Errors
-/// The call that failed; the file is as it was.
+/// The call that failed; the file is as it was. Also what is no file, such as /dev/null or /dev/stdout: it would be replaced, for everybody
+/// (and is, by runc).
 pub fn write(path: &Path, pid: i32) -> Result<()> {
+    if metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()) {
+        let object = format!(
+            "{} (not a regular file, and would be replaced)",
+            path.display()
+        );
+        return Err(Error::new("rename", object, Errno::EEXIST));
+    }
     let hidden = path.with_file_name(format!(".runc-rs-{pid}"));
     let written = create(&hidden).map_err(|e| ("open", e)).and_then(|file| {
         fill(file, pid)
@@ -67,6 +75,25 @@ mod tests {
         assert!(!dir.join(".runc-rs-8").exists());
         let error = write(&dir.join("none/pid"), 9).unwrap_err().to_string();
         assert!(error.contains("none/pid: no such file"), "{error}");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let dir = std::env::temp_dir().join(format!("pid-file-link-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let link = dir.join("null");
+        symlink("/dev/null", &link).unwrap();
+        let error = write(&link, 7).unwrap_err();
+        assert_eq!(error.errno, Errno::EEXIST);
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("/dev/null"));
+        // A link to a file, or to nothing, is replaced, as by runc.
+        for target in ["/etc/passwd", "/nonexistent"] {
+            std::fs::remove_file(&link).unwrap();
+            symlink(target, &link).unwrap();
+            write(&link, 7).unwrap();
+            assert_eq!(std::fs::read_to_string(&link).unwrap(), "7");
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }
