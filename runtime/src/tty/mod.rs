@@ -55,7 +55,12 @@ impl Pty {
     /// # Errors
     /// What sendmsg(2) says; the peer may be gone.
     pub fn send_master(&self, socket: impl AsFd) -> Result<(), Error> {
-        Ok(tty::send_fd(socket, b"/dev/ptmx", &self.master)?)
+        Ok(
+            tty::send_fd(socket, b"/dev/ptmx", &self.master).map_err(|error| sys::Error {
+                object: "the terminal to its socket".to_owned(),
+                ..error
+            })?,
+        )
     }
 
     /// Makes it stdin, stdout, stderr and controlling terminal of the calling process, a session leader (setsid(2)). Closes
