@@ -252,6 +252,32 @@ fn none() {
     c.nothing_left();
 }
 
+/// Of a container without a group only init is known. With a pid namespace of its own it takes everybody with it; else nobody can say
+/// that all were signalled, or that these are all.
+#[test]
+fn all_processes_without_a_group() {
+    need_root!();
+    let c = user(|g| {
+        g.args(&["sleep", "1000"]);
+    });
+    c.detach();
+    let words = "the container has no cgroup, and only its first process is known";
+    // runc: "lstat : no such file or directory"
+    let words = if is_ours() { words } else { "no such file" };
+    c.call(&["ps"]).refused(words);
+    c.call(&["ps", "--format", "json"]).refused(words);
+    let kill = |signal| c.runtime.run(&["kill", "--all", &c.id, signal]);
+    kill("TERM").refused(words);
+    if !is_ours() {
+        kill("KILL").refused(words);
+        return;
+    }
+    kill("KILL").ok();
+    c.wait();
+    assert_eq!(c.status(), "stopped");
+    kill("KILL").refused("container not running");
+}
+
 /// `--rootless`
 #[test]
 fn by_word() {

@@ -18,6 +18,9 @@ pub enum Error {
     /// The cgroups.
     #[error("unable to apply cgroup configuration: {0}")]
     Cgroup(#[from] cgroup::Error),
+    /// What was to be done to all processes of a container that was made without a cgroup.
+    #[error("{0}: the container has no cgroup, and only its first process is known")]
+    NoGroup(&'static str),
     /// The cgroups of a container that is there.
     #[error("{0}")]
     Group(cgroup::Error),

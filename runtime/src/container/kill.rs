@@ -15,14 +15,23 @@ use crate::sys::pidfd;
 /// `kill`. With `all`, every process of the container gets the signal, also when init is dead.
 ///
 /// # Errors
-/// No such container, or none that runs.
+/// No such container, or none that runs; with `all`, one without a cgroup, whose processes nobody can tell from others.
 pub fn kill(globals: &Globals, id: &Id, signal: Signal, all: bool) -> Result<(), Error> {
     let dir = Dir::open(&globals.root, id)?;
     let seen = Seen::look(&dir)?;
     let number = signal.number();
     let what = "cannot signal the container";
     if all && let Some(record) = &seen.record {
-        return signal_all(&paths(record), number);
+        let paths = paths(record);
+        if !paths.as_map().is_empty() {
+            return signal_all(&paths, number);
+        }
+        // Nobody knows who else is in it; but of a pid namespace of its own, nobody survives the first.
+        if number != libc::SIGKILL || !record.has_own_pids() {
+            return Err(Error::NoGroup(
+                "cannot signal all of the container's processes",
+            ));
+        }
     }
     let plan = lifecycle::kill(&seen.evidence, number)
         .map_err(|refusal| Error::Refused(refusal.text(id.as_str())))?;

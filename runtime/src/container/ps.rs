@@ -16,10 +16,14 @@ use crate::sys::words;
 /// has left behind.
 ///
 /// # Errors
-/// No such container; a cgroup that cannot be read.
+/// No such container; one without a cgroup; a cgroup that cannot be read.
 pub fn processes(globals: &Globals, id: &Id) -> Result<Vec<i32>, Error> {
     let record = Dir::open(&globals.root, id)?.read()?;
-    cgroup::processes(&paths(&record)).map_err(Error::Group)
+    let paths = paths(&record);
+    if paths.as_map().is_empty() {
+        return Err(Error::NoGroup("unable to get all container pids"));
+    }
+    cgroup::processes(&paths).map_err(Error::Group)
 }
 
 /// What the host's `ps` prints with `args`: the line of titles, and those of the container's processes.

@@ -173,6 +173,12 @@ impl Record {
         self.label("bundle").unwrap_or_default()
     }
 
+    /// Was it given a pid namespace of its own?
+    pub fn has_own_pids(&self) -> bool {
+        let namespaces = &self.config.namespaces;
+        (namespaces.iter()).any(|own| own.kind == "NEWPID" && own.path.is_empty())
+    }
+
     /// The annotations: every label but the bundle.
     pub fn annotations(&self) -> BTreeMap<String, String> {
         self.config
