@@ -2,7 +2,8 @@
 
 use std::process::Child;
 
-use integration::{Container, Pty, Signal, need_root, signal};
+use integration::{Container, Pty, Signal, is_ours, need_root, signal, skip, wait_until};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::json;
 
 fn on_terminal(c: &Container, pty: &Pty) -> (Child, std::path::PathBuf, std::path::PathBuf) {
@@ -97,7 +98,6 @@ fn the_size_is_the_callers_and_follows_it() {
 #[test]
 fn the_callers_terminal_is_restored() {
     need_root!();
-    use rustix::termios::{LocalModes, tcgetattr};
     let mut pty = Pty::new(24, 80);
     let slave = pty.open_slave();
     let before = tcgetattr(&slave).unwrap().local_modes;
@@ -115,6 +115,43 @@ fn the_callers_terminal_is_restored() {
     pty.type_in("\n");
     c.runtime.wait(child, &["run"], out, err).ok();
     assert_eq!(tcgetattr(&slave).unwrap().local_modes, before);
+}
+
+/// A job in the background leaves the terminal to who has it; in the foreground it is raw, and as before afterwards.
+#[test]
+fn a_job_in_the_background() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_job_in_the_background",
+            "runc uses up the CPUs, being told of SIGTTOU for ever",
+        );
+    }
+    let mut pty = Pty::new(24, 80);
+    let slave = pty.open_slave();
+    let mode = || tcgetattr(&slave).unwrap().local_modes;
+    let before = mode();
+    let mut c = terminal("echo up; read x; echo got [$x]; exit 5");
+    let shell = [
+        "setsid",
+        "--ctty",
+        "--wait",
+        "bash",
+        "-mc",
+        "\"$@\" & read go; fg >/dev/null",
+        "bash",
+    ];
+    c.runtime.prefix = shell.map(str::to_owned).to_vec();
+    let (child, out, err) = on_terminal(&c, &pty);
+    pty.expect("up");
+    assert_eq!(mode(), before, "it is the shell's");
+    pty.type_in("go\n");
+    assert!(wait_until(|| !mode().contains(LocalModes::ICANON)));
+    pty.type_in("words\n");
+    pty.expect("got [words]");
+    c.runtime.wait(child, &["run"], out, err).exits(5);
+    assert_eq!(mode(), before);
+    c.runtime.prefix.clear();
 }
 
 #[test]

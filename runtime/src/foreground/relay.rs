@@ -15,6 +15,9 @@ use crate::notify::Proxy;
 use crate::sys::{self, signal};
 use crate::tty::{HostConsole, RawMode};
 
+/// How often a job in the background looks whether it still is, in milliseconds.
+const GLANCE_MS: u16 = 500;
+
 /// As [`super::wait`], with the pty whose `master` init has sent: its output goes to stdout, stdin to it; the size of `host` is
 /// its size; `host` is raw until the return.
 ///
@@ -110,6 +113,9 @@ impl Relay<'_> {
     fn run(&mut self) -> Result<i32, Error> {
         loop {
             let ready = self.wait()?;
+            if self.is_in_background() {
+                self.take_terminal();
+            }
             if ready.signals
                 && let Some(code) = self.take_signals()?
             {
@@ -152,7 +158,12 @@ impl Relay<'_> {
             heard,
             told,
         ];
-        let [signals, master, input, output, heard, told] = ready(places, PollTimeout::NONE)?;
+        // Nobody is told of becoming the foreground: not every shell sends SIGCONT to a job that runs.
+        let timeout = match self.is_in_background() {
+            true => GLANCE_MS.into(),
+            false => PollTimeout::NONE,
+        };
+        let [signals, master, input, output, heard, told] = ready(places, timeout)?;
         Ok(Ready {
             signals,
             master,
@@ -172,12 +183,9 @@ impl Relay<'_> {
                 signal => {
                     if signal == libc::SIGCONT {
                         // Perhaps we are in the foreground now, on a terminal that a shell has set for itself.
+                        self.take_terminal();
+                        // The kernel sends this signal also when the terminal goes: reading tells.
                         self.input_paused = false;
-                        if let Some(raw) = &self.raw {
-                            // The kernel sends this signal also when the terminal goes.
-                            let _ = raw.enter();
-                        }
-                        self.resize();
                     }
                     let ended = attend(self.pid, signal)?;
                     if ended.is_some() {
@@ -187,6 +195,23 @@ impl Relay<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Does somebody else have the terminal that we show the container's on?
+    fn is_in_background(&self) -> bool {
+        self.raw.as_ref().is_some_and(|raw| !raw.is_held())
+    }
+
+    /// If it is ours now.
+    fn take_terminal(&mut self) {
+        if let Some(raw) = &mut self.raw {
+            // One that goes is not the program's end.
+            let _ = raw.enter();
+            if raw.is_held() {
+                self.input_paused = false;
+                self.resize();
+            }
+        }
     }
 
     /// The caller's terminal has the say. An error is none of the container's.

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
 
 use super::Error;
 use crate::sys;
@@ -52,7 +53,8 @@ impl HostConsole {
         Ok(sys::tty::size(self)?)
     }
 
-    /// Turns it raw, so that every key goes to the container; as it was again when the guard is dropped.
+    /// Turns it raw, so that every key goes to the container; as it was again when the guard is dropped. Of a job in the background it
+    /// is another's, and stays as it is, until [`RawMode::enter`].
     ///
     /// Output is still post-processed, as by runc: the container's own terminal does not add the carriage returns then
     /// ([`pass_newlines`]), and a redirected output has none.
@@ -60,13 +62,19 @@ impl HostConsole {
     /// # Errors
     /// What the kernel says.
     pub fn raw(&self) -> Result<RawMode<'_>, Error> {
-        let saved = tcgetattr(self).map_err(|errno| sys::Error::new("tcgetattr", "", errno))?;
-        let mode = RawMode {
+        let mut mode = RawMode {
             console: self,
-            saved,
+            saved: None,
+            is_held: false,
         };
         mode.enter()?;
         Ok(mode)
+    }
+
+    /// Is the terminal for this process's group? One that is not its session's knows no jobs, and is for anybody. (With SIGTTOU blocked
+    /// the kernel would let us change it all the same, under the hands of the shell or whoever has it.)
+    fn is_ours(&self) -> bool {
+        tcgetpgrp(self).map_or(true, |group| group == getpgrp())
     }
 }
 
@@ -74,26 +82,48 @@ impl HostConsole {
 #[derive(Debug)]
 pub struct RawMode<'a> {
     console: &'a HostConsole,
-    saved: Termios,
+    /// Before it was first ours.
+    saved: Option<Termios>,
+    is_held: bool,
 }
 
 impl RawMode<'_> {
-    /// Raw once more: a shell sets its own mode while it has the terminal.
+    /// Raw, if the terminal is ours by now; once more, if it was: a shell sets its own mode while it has it.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn enter(&self) -> Result<(), Error> {
-        let mut raw = self.saved.clone();
+    pub fn enter(&mut self) -> Result<(), Error> {
+        self.is_held = self.console.is_ours();
+        if !self.is_held {
+            return Ok(());
+        }
+        let saved = match self.saved.take() {
+            Some(saved) => saved,
+            None => {
+                tcgetattr(self.console).map_err(|errno| sys::Error::new("tcgetattr", "", errno))?
+            }
+        };
+        let mut raw = saved.clone();
         cfmakeraw(&mut raw);
-        raw.output_flags |= self.saved.output_flags & OutputFlags::OPOST;
+        raw.output_flags |= saved.output_flags & OutputFlags::OPOST;
+        self.saved = Some(saved);
         set(self.console, &raw)
+    }
+
+    /// Was it ours when that was last asked?
+    pub fn is_held(&self) -> bool {
+        self.is_held
     }
 }
 
 impl Drop for RawMode<'_> {
     fn drop(&mut self) {
-        // Nothing can be done about a terminal that is gone.
-        let _ = set(self.console, &self.saved);
+        if let Some(saved) = &self.saved
+            && self.console.is_ours()
+        {
+            // Nothing can be done about a terminal that is gone.
+            let _ = set(self.console, saved);
+        }
     }
 }
 
