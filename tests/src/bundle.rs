@@ -32,6 +32,17 @@ pub struct Bundle {
     pub config: Config,
 }
 
+/// Copies a file that is going to be executed. By another process: a descriptor of this one, open for writing, would be one of whoever
+/// another thread is starting meanwhile, and as long as it is, the file is "text file busy".
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let done = std::process::Command::new("cp").arg(from).arg(to).status();
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "cp {from:?} {to:?}"
+    );
+}
+
 impl Bundle {
     /// A bundle with a busybox rootfs and the default config; config.json is not written yet.
     pub fn new(name: &str) -> Self {
@@ -42,7 +53,7 @@ impl Bundle {
         for d in ["proc", "dev", "sys", "tmp", "etc", "root", "home", "mnt"] {
             std::fs::create_dir(rootfs.join(d)).expect("mkdir in the rootfs");
         }
-        std::fs::copy(find_busybox(), bin.join("busybox")).expect("copy busybox");
+        copy_program(find_busybox(), bin.join("busybox"));
         for applet in APPLETS {
             symlink("busybox", bin.join(applet)).expect("link an applet");
         }

@@ -20,7 +20,7 @@ mod tempdir;
 pub mod tracer;
 
 pub use agent::{Agent, Answer, receive, receive_fd, try_connect};
-pub use bundle::{APPLETS, Bundle, find_busybox};
+pub use bundle::{APPLETS, Bundle, copy_program, find_busybox};
 pub use config::Config;
 pub use container::Container;
 pub use host::{

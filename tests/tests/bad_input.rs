@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 
-use integration::{Container, Output, is_ours, need_root, skip};
+use integration::{Container, Output, copy_program, is_ours, need_root, skip};
 use serde_json::{Value, json};
 
 /// The bytes as config.json, for `create` and `run`: refused, one line on standard error, nothing made.
@@ -367,7 +367,7 @@ fn not_root() {
     let c = Container::sleeping();
     // A copy that everybody can reach.
     let binary = c.bundle.path().join("runtime");
-    std::fs::copy(c.runtime.binary(), &binary).unwrap();
+    copy_program(c.runtime.binary(), &binary);
     let runtime = integration::Runtime::with_binary(binary, c.bundle.path());
     std::fs::create_dir(runtime.root()).unwrap();
     std::os::unix::fs::chown(runtime.root(), Some(65534), Some(65534)).unwrap();

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Instant;
 
 use integration::{Agent, Container, TempDir, is_ours, need_root, receive_fd, skip, this_test};
+use serde_json::json;
 
 fn terminal(script: &str) -> Container {
     Container::new(|g| {
@@ -179,8 +180,19 @@ fn a_peer_that_hangs_up() {
     let dir = TempDir::new("console");
     let path = dir.path().join("sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let closer = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    let c = terminal("true");
+    let closed = dir.path().join("closed");
+    let wait = format!("while ! test -e {}; do sleep 0.02; done", closed.display());
+    let closer = std::thread::spawn(move || {
+        drop(listener.accept().unwrap());
+        std::fs::write(closed, "").unwrap();
+    });
+    let c = terminal("true").with_config(|g| {
+        // It has hung up when the terminal is sent.
+        g.set(
+            "/hooks/prestart",
+            json!([{"path": "/bin/sh", "args": ["sh", "-c", wait]}]),
+        );
+    });
     c.create_with(&["--console-socket", path.to_str().unwrap()])
         .exits(1)
         .says(match is_ours() {

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use integration::tracer::{Action, Call, Task, Trace, trace};
 use integration::{
-    Config, Container, Fifo, Signal, TempDir, is_ours, kill, need_root, pids_of_cgroup,
-    proc_status, signal, skip, slow, this_test, wait_gone, wait_until,
+    Config, Container, Fifo, Signal, TempDir, copy_program, is_ours, kill, need_root,
+    pids_of_cgroup, proc_status, signal, skip, slow, this_test, wait_gone, wait_until,
 };
 use serde_json::json;
 
@@ -135,7 +135,7 @@ fn libraries(program: &str) -> Vec<String> {
 
 fn copy(from: &str, to: &Path) {
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::copy(from, to).unwrap();
+    copy_program(from, to);
 }
 
 pub fn run(command: &Command, dir: &Path, fault: Option<(&Call, Action)>) -> Trace {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
-use integration::{Container, is_ours, need_root, skip, this_test};
+use integration::{Container, copy_program, is_ours, need_root, skip, this_test};
 use serde_json::json;
 
 /// Tries to get a writable descriptor of what a process executes, from a handle on it, in every way; true when one byte
@@ -31,7 +31,7 @@ fn cve_2019_5736_the_executable_of_init_is_sealed() {
     let c = Container::sleeping();
     // A copy: should the attack succeed, the runtime under test must not be the victim.
     let binary = c.bundle.path().join("runc-rs");
-    std::fs::copy(c.runtime.binary(), &binary).unwrap();
+    copy_program(c.runtime.binary(), &binary);
     let before = std::fs::read(&binary).unwrap();
     let runtime = integration::Runtime::with_binary(binary.clone(), c.bundle.path());
     let bundle = c.bundle.path().to_str().unwrap();
@@ -76,7 +76,7 @@ fn cve_2019_5736_a_container_that_runs_proc_self_exe() {
     std::fs::create_dir(&b).unwrap();
     std::fs::rename(c.bundle.rootfs("hold"), b.join("config.json")).unwrap();
     let binary = c.bundle.path().join("runc-rs");
-    std::fs::copy(c.runtime.binary(), &binary).unwrap();
+    copy_program(c.runtime.binary(), &binary);
     let before = std::fs::read(&binary).unwrap();
     let runtime = integration::Runtime::with_binary(binary.clone(), c.bundle.path());
     let bundle = c.bundle.path().to_str().unwrap();

@@ -4,7 +4,9 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use integration::{Config, Container, cgroup_mounts, find_busybox, is_ours, need_root, skip};
+use integration::{
+    Config, Container, cgroup_mounts, copy_program, find_busybox, is_ours, need_root, skip,
+};
 use serde_json::{Value, json};
 
 use crate::userns::{BASE, maps, own};
@@ -45,7 +47,7 @@ pub fn bundle(variation: Variation, after: &str) -> Container {
     for name in ["hidden/entry", "secret"] {
         std::fs::write(c.bundle.rootfs(name), "to be masked").unwrap();
     }
-    std::fs::copy(find_busybox(), c.bundle.rootfs("bin").join(PROGRAM)).unwrap();
+    copy_program(find_busybox(), c.bundle.rootfs("bin").join(PROGRAM));
     let source = c.bundle.rootfs("home");
     let mut namespaces = vec!["cgroup", "ipc", "mnt", "net", "pid", "uts"];
     let c = c.with_config(|g| {
@@ -171,7 +173,7 @@ fn rarer(c: Container) -> Container {
     std::fs::write(mapped.join("theirs"), "").unwrap();
     chown(mapped.join("theirs"), Some(1000), Some(1000)).unwrap();
     for hook in [dir.join(HOOK), c.bundle.rootfs("bin").join(HOOK)] {
-        std::fs::copy(find_busybox(), hook).unwrap();
+        copy_program(find_busybox(), hook);
     }
     let c = c.with_config(|g| {
         maps(g);
