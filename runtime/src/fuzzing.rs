@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{InitPlan, MountKind, Namespaces, Plan};
+use crate::plan::{InitPlan, MountKind, Namespaces, Plan, ProcessPlan, Resources, RootfsPlan};
 use crate::spec::{self, LoadOptions};
 
 /// A config.json from anywhere: no panic, a short error, and what is accepted keeps every promise of [`Plan`].
@@ -61,7 +61,13 @@ fn check_plan(plan: &Plan) {
     for text in texts(plan) {
         assert!(!text.contains('\0'), "NUL in {text:?}");
     }
-    let rootfs = &init.rootfs;
+    check_rootfs(&init.rootfs);
+    check_namespaces(init);
+    check_process(&init.process);
+    check_resources(&plan.cgroup.resources);
+}
+
+fn check_rootfs(rootfs: &RootfsPlan) {
     check_path(&rootfs.path);
     let paths = rootfs
         .mounts
@@ -99,7 +105,9 @@ fn check_plan(plan: &Plan) {
     let nodes: BTreeSet<_> = rootfs.devices.iter().map(|node| &node.path).collect();
     assert_eq!(nodes.len(), rootfs.devices.len(), "one node for each path");
     assert!(rootfs.devices.iter().all(|node| node.mode <= 0o7777));
+}
 
+fn check_namespaces(init: &InitPlan) {
     let own = Namespaces(init.namespaces.0 | init.joined.0);
     assert!(own.has(Namespaces::MOUNT));
     assert!(init.namespaces.0 & init.joined.0 == 0);
@@ -114,8 +122,9 @@ fn check_plan(plan: &Plan) {
     for (key, _) in &init.sysctl {
         check_path(&format!("/{key}"));
     }
+}
 
-    let process = &init.process;
+fn check_process(process: &ProcessPlan) {
     assert!(process.args.first().is_some_and(|arg| !arg.is_empty()));
     assert!(process.cwd.starts_with('/'));
     let names: BTreeSet<_> = process
@@ -149,8 +158,9 @@ fn check_plan(plan: &Plan) {
     ] {
         assert_eq!(set >> 41, 0, "a capability that nobody knows");
     }
+}
 
-    let resources = &plan.cgroup.resources;
+fn check_resources(resources: &Resources) {
     assert!(resources.memory.swappiness.is_none_or(|value| value <= 100));
     assert!(
         resources

@@ -1,10 +1,10 @@
 //! `process.scheduler`, `ioPriority`, `execCPUAffinity`, and `linux.personality`, `memoryPolicy`. runc's checks in its words.
 
-use super::config::{CpuAffinity, IoPriority, Personality};
+use super::config::{CpuAffinity, IoPriority, Personality, Process};
 use super::config::{MemoryPolicy as PolicyConfig, Scheduler as SchedulerConfig};
 use super::error::{Error, Result};
 use super::json::Str;
-use crate::plan::{ExecAffinity, MemoryPolicy, Scheduler};
+use crate::plan::{ExecAffinity, Execution, MemoryPolicy, Scheduler};
 
 /// The kernel's policies by number.
 const POLICIES: [(&str, u32); 7] = [
@@ -38,6 +38,25 @@ const MODE_FLAGS: [(&str, u32); 3] = [
 
 /// As in runc, whose set is the C library's.
 const MAX_CPUS: usize = 1024;
+
+/// All of it, taken out of the config's process and of these members of `linux`.
+pub(super) fn plan(
+    process: &mut Process<'_>,
+    personality: Option<Personality<'_>>,
+    memory_policy: Option<PolicyConfig<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<Execution> {
+    Ok(Execution {
+        scheduler: process.scheduler.take().map(scheduler).transpose()?,
+        io_priority: process.io_priority.take().map(io_priority).transpose()?,
+        personality: personality
+            .map(|it| self::personality(it, warnings))
+            .transpose()?,
+        memory_policy: memory_policy.map(self::memory_policy).transpose()?,
+        apparmor_profile: label(&mut process.apparmor_profile),
+        selinux_label: label(&mut process.selinux_label),
+    })
+}
 
 pub(super) fn scheduler(config: SchedulerConfig<'_>) -> Result<Scheduler> {
     let refused = |words: String| Err(Error::refused(words));

@@ -49,7 +49,7 @@ pub use namespaces::NAMES as NAMESPACE_NAMES;
 pub use options::NAMES as MOUNT_OPTION_NAMES;
 pub use template::{VERSION, template};
 
-use crate::plan::{Execution, InitPlan, Plan};
+use crate::plan::{InitPlan, Plan};
 use crate::sys::close::Batch;
 
 /// The largest config.json that is read, in bytes. runc has no limit, and reads 100 MB of blanks into memory; the largest
@@ -153,24 +153,12 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         .transpose()?
         .unwrap_or_default();
     let net_devices = net_devices::plan(linux.net_devices, namespaces, joined)?;
-    let execution = Execution {
-        scheduler: process
-            .scheduler
-            .take()
-            .map(execution::scheduler)
-            .transpose()?,
-        io_priority: (process.io_priority.take())
-            .map(execution::io_priority)
-            .transpose()?,
-        personality: (linux.personality)
-            .map(|it| execution::personality(it, &mut warnings))
-            .transpose()?,
-        memory_policy: (linux.memory_policy)
-            .map(execution::memory_policy)
-            .transpose()?,
-        apparmor_profile: execution::label(&mut process.apparmor_profile),
-        selinux_label: execution::label(&mut process.selinux_label),
-    };
+    let execution = execution::plan(
+        &mut process,
+        linux.personality,
+        linux.memory_policy,
+        &mut warnings,
+    )?;
     let process = process::plan(process, options, &mut warnings)?;
     let mut mounts = Vec::with_capacity(config.mounts.as_ref().map_or(0, Vec::len));
     for (index, mount) in config.mounts.unwrap_or_default().into_iter().enumerate() {
@@ -200,13 +188,7 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
 
     let (hooks, init_hooks) = hooks::plan(config.hooks)?;
 
-    let mut annotations = std::collections::BTreeMap::new();
-    for (key, value) in config.annotations.unwrap_or_default().0 {
-        if key.is_empty() {
-            return Err(Error::invalid("annotations", "a key must not be empty"));
-        }
-        annotations.insert(key.into_string(), value.into_string());
-    }
+    let annotations = annotations(config.annotations)?;
 
     Ok(Plan {
         oci_version,
@@ -232,4 +214,17 @@ fn plan(config: config::Config<'_>, bundle: &str, options: &LoadOptions) -> Resu
         annotations,
         warnings: warnings.into_iter().map(error::clip).collect(),
     })
+}
+
+fn annotations(
+    annotations: Option<json::Map<'_, json::Str<'_>>>,
+) -> Result<std::collections::BTreeMap<String, String>> {
+    let mut taken = std::collections::BTreeMap::new();
+    for (key, value) in annotations.unwrap_or_default().0 {
+        if key.is_empty() {
+            return Err(Error::invalid("annotations", "a key must not be empty"));
+        }
+        taken.insert(key.into_string(), value.into_string());
+    }
+    Ok(taken)
 }

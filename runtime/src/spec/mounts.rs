@@ -2,6 +2,7 @@
 
 use super::config::{IdMapping, Mount};
 use super::error::{Error, Result};
+use super::json::Str;
 use super::options::{Effect, effect};
 use super::path;
 use crate::plan::{self, MountIdMap, MountKind, MountPlan};
@@ -13,10 +14,12 @@ pub(super) fn plan(
     bundle: &str,
     warnings: &mut Vec<String>,
 ) -> Result<MountPlan> {
-    let field = |name: &str| format!("mounts[{index}].{name}");
     let destination = mount.destination.as_deref().unwrap_or("");
     if destination.is_empty() {
-        return Err(Error::invalid(field("destination"), "must not be empty"));
+        return Err(Error::invalid(
+            field(index, "destination"),
+            "must not be empty",
+        ));
     }
     if !destination.starts_with('/') {
         warnings.push(format!(
@@ -37,8 +40,38 @@ pub(super) fn plan(
         tmpcopyup: false,
         idmap: None,
     };
+    let idmap = take_options(&mut plan, mount.options);
+    let bind = plan.flags & libc::MS_BIND != 0;
+    let recursive = plan.flags & libc::MS_REC != 0;
+    plan.flags &= !(libc::MS_BIND | libc::MS_REC);
+    let uid = mappings(mount.uid_mappings, &field(index, "uidMappings"))?;
+    let gid = mappings(mount.gid_mappings, &field(index, "gidMappings"))?;
+    plan.idmap = idmapped(idmap, uid, gid, bind).map_err(|why| {
+        // runc prints the whole mount as Go prints a struct; which one it is can be read here.
+        Error::refused(format!("invalid mount {destination:?}: {why}"))
+    })?;
+    plan.kind = match bind {
+        true => bound(
+            index,
+            mount.source.as_deref(),
+            recursive,
+            bundle,
+            &plan.data,
+        )?,
+        false => filesystem(index, mount.kind.as_deref(), mount.source.as_deref())?,
+    };
+    Ok(plan)
+}
+
+fn field(index: usize, name: &str) -> String {
+    format!("mounts[{index}].{name}")
+}
+
+/// What the words mean, the last of opposites; those that nobody knows are the filesystem's. Returns whether there was one that asks for an
+/// id-mapped mount, and whether recursively.
+fn take_options(plan: &mut MountPlan, options: Option<Vec<Str<'_>>>) -> Option<bool> {
     let mut idmap = None;
-    for option in mount.options.iter().flatten() {
+    for option in options.iter().flatten() {
         match effect(option) {
             Some(Effect::Set(bits)) => {
                 plan.flags |= bits;
@@ -75,55 +108,51 @@ pub(super) fn plan(
             }
         }
     }
-    let bind = plan.flags & libc::MS_BIND != 0;
-    let recursive = plan.flags & libc::MS_REC != 0;
-    plan.flags &= !(libc::MS_BIND | libc::MS_REC);
-    let uid = mappings(mount.uid_mappings, &field("uidMappings"))?;
-    let gid = mappings(mount.gid_mappings, &field("gidMappings"))?;
-    plan.idmap = idmapped(idmap, uid, gid, bind).map_err(|why| {
-        // runc prints the whole mount as Go prints a struct; which one it is can be read here.
-        Error::refused(format!("invalid mount {destination:?}: {why}"))
-    })?;
-    let source = mount.source.as_deref().unwrap_or("");
-    let kind = mount.kind.as_deref().unwrap_or("");
-    plan.kind = if bind {
-        if source.is_empty() {
-            return Err(Error::invalid(field("source"), "must not be empty"));
-        }
-        if !plan.data.is_empty() {
-            // The kernel would ignore them. runc's words.
-            return Err(Error::invalid(
-                format!("mounts[{index}].options"),
-                format!(
-                    "bind mounts cannot have any filesystem-specific options applied ({})",
-                    plan.data
-                ),
-            ));
-        }
-        // Not cleaned: below the host's root `..` may follow a symbolic link.
-        let source = if source.starts_with('/') {
-            source.to_owned()
-        } else {
-            path::join(bundle, source)
-        };
-        MountKind::Bind { source, recursive }
+    idmap
+}
+
+/// A bind mount: the host's directory or file.
+fn bound(
+    index: usize,
+    source: Option<&str>,
+    recursive: bool,
+    bundle: &str,
+    data: &str,
+) -> Result<MountKind> {
+    let source = source.unwrap_or("");
+    if source.is_empty() {
+        return Err(Error::invalid(field(index, "source"), "must not be empty"));
+    }
+    if !data.is_empty() {
+        // The kernel would ignore them. runc's words.
+        let why =
+            format!("bind mounts cannot have any filesystem-specific options applied ({data})");
+        return Err(Error::invalid(field(index, "options"), why));
+    }
+    // Not cleaned: below the host's root `..` may follow a symbolic link.
+    let source = if source.starts_with('/') {
+        source.to_owned()
     } else {
-        match kind {
-            "" => return Err(Error::invalid(field("type"), "must not be empty")),
-            "bind" => {
-                return Err(Error::invalid(
-                    field("options"),
-                    "type \"bind\" needs \"bind\" or \"rbind\"",
-                ));
-            }
-            "cgroup" => MountKind::Cgroup,
-            kind => MountKind::Filesystem {
-                fstype: kind.to_owned(),
-                source: if source.is_empty() { kind } else { source }.to_owned(),
-            },
-        }
+        path::join(bundle, source)
     };
-    Ok(plan)
+    Ok(MountKind::Bind { source, recursive })
+}
+
+/// A mount of a new filesystem.
+fn filesystem(index: usize, kind: Option<&str>, source: Option<&str>) -> Result<MountKind> {
+    let source = source.unwrap_or("");
+    match kind.unwrap_or("") {
+        "" => Err(Error::invalid(field(index, "type"), "must not be empty")),
+        "bind" => Err(Error::invalid(
+            field(index, "options"),
+            "type \"bind\" needs \"bind\" or \"rbind\"",
+        )),
+        "cgroup" => Ok(MountKind::Cgroup),
+        kind => Ok(MountKind::Filesystem {
+            fstype: kind.to_owned(),
+            source: if source.is_empty() { kind } else { source }.to_owned(),
+        }),
+    }
 }
 
 /// What runc allows of `idmap`, `ridmap` (`option`: recursive?) and the mappings; its words otherwise.
