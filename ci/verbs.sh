@@ -5,13 +5,18 @@
 target=x86_64-unknown-linux-gnu
 release=target/$target/release/runc-rs
 
+# "passed failed ignored": the sums of cargo's own result lines.
+results() { # LOG
+    awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$1"
+}
+
 # Adds "VERB passed failed skipped seconds" to the totals: the sums of cargo's own result lines; a verb that runs no
 # test is one check. A test that says SKIPPED has passed for cargo, not for us.
 count() {
     local verb=$1 status=$2 log=$3 seconds=$4 p f i s
     # Its inner ci/run has counted.
     [ "$verb" = tests ] && return
-    read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
+    read -r p f i < <(results "$log")
     s=$(grep -c '^SKIPPED' "$SKIPS" || true)
     # A child of another test is no test of its own.
     i=$((i - $(grep -c '\.\.\. ignored, run by ' "$log" || true)))
@@ -148,18 +153,24 @@ verb_integration() {
     need runc busybox
     [ "$(id -u)" = 0 ] || echo "not root: every privileged test will be skipped"
     [ -x $release ] || cargo build --locked --release -p runc-rs
-    local log=target/ci/ours.log failed
+    local log=target/ci/ours.log failed passed again status=0
     echo "--- ours"
     if RUNTIME=$PWD/$release cargo test --locked -p integration --no-fail-fast >"$log" 2>&1; then
         cat "$log"
     else
         # A limit of time that a busy machine has passed once is no hang. What fails alone, too, is a failure.
         failed=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
-        sed 's/^test result: FAILED/first: &/' "$log"
+        sed 's/^test result: /first: &/' "$log"
         [ -n "$failed" ] || return 1
         echo "once more, alone:" $failed
+        passed=$(results "$log" | cut -d ' ' -f 1)
         # shellcheck disable=SC2086
-        RUNTIME=$PWD/$release cargo test --locked -p integration --test containers -- --test-threads 1 --exact $failed
+        RUNTIME=$PWD/$release cargo test --locked -p integration --test containers -- --test-threads 1 --exact $failed >"$log" 2>&1 || status=$?
+        sed 's/^test result: /second: &/' "$log"
+        # The closing line of both.
+        again=$(results "$log" | cut -d ' ' -f 1)
+        echo "test result: $([ "$status" = 0 ] && echo ok || echo FAILED). $((passed + again)) passed; $(results "$log" | cut -d ' ' -f 2) failed; 0 ignored; $again of them the second time"
+        [ "$status" = 0 ] || return "$status"
     fi
     echo "--- the same expectations, of Debian's runc"
     log=target/ci/runc.log
