@@ -130,7 +130,7 @@ complete -c runc-rs -n '__runc_rs_options "exec"' -l process-label -x -d 'run un
 complete -c runc-rs -n '__runc_rs_options "exec"' -l apparmor -x -d 'run under this AppArmor profile'
 complete -c runc-rs -n '__runc_rs_options "exec"' -l no-new-privs -d 'it can gain no privileges by execve'
 complete -c runc-rs -n '__runc_rs_options "exec"' -s c -l cap -x -d 'add a capability, "CAP_KILL"'
-complete -c runc-rs -n '__runc_rs_options "exec"' -l preserve-fds -x -d 'pass N more descriptors, after stdio and $LISTEN_FDS'
+complete -c runc-rs -n '__runc_rs_options "exec"' -l preserve-fds -x -d 'pass N more descriptors, after stdio'
 complete -c runc-rs -n '__runc_rs_options "exec"' -l cgroup -x -d 'run in this group below the container\'s, which must exist'
 complete -c runc-rs -n '__runc_rs_options "exec"' -l ignore-paused -d 'also in a paused container: it starts when that is resumed'
 complete -c runc-rs -n '__runc_rs_options "exec"' -s h -l help -d 'show this help'

@@ -11,9 +11,9 @@ pub const ENVIRONMENT: &[(&str, &[&str], &str)] = &[
     ("USER", &[], "See XDG_RUNTIME_DIR."),
     (
         "LISTEN_FDS, LISTEN_PID",
-        &["create", "run", "exec"],
+        &["create", "run"],
         "As sd_listen_fds(3) has them. If LISTEN_PID is this process, the sockets are passed to the program, which gets \
-         LISTEN_FDS and LISTEN_PID=1.",
+         LISTEN_FDS, and its own number as LISTEN_PID.",
     ),
     (
         "NOTIFY_SOCKET",

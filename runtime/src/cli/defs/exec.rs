@@ -1,7 +1,7 @@
 //! `exec`.
 
 use super::Kind::File as FILE;
-use super::options::{CONSOLE_SOCKET, PID_FILE, PIDFD_SOCKET, PRESERVE};
+use super::options::{CONSOLE_SOCKET, PID_FILE, PIDFD_SOCKET};
 use super::{Command, Count, Kind, Operand, Support, opt};
 
 pub(super) const EXEC: Command = Command {
@@ -87,7 +87,13 @@ pub(super) const EXEC: Command = Command {
             "add a capability, \"CAP_KILL\"",
         )
         .repeated(),
-        PRESERVE,
+        opt(
+            "preserve-fds",
+            None,
+            Kind::Number("N"),
+            "pass N more descriptors, after stdio",
+        )
+        .or("0"),
         opt(
             "cgroup",
             None,
