@@ -2,6 +2,15 @@
 //!
 //! Data goes one way: config.json -> [`plan::Plan`] (made by `spec`) -> the handshake (`process`, over `sync-model`)
 //! -> the kernel (`rootfs`, `cgroup`, `sys`).
+//!
+//! For who knows runc, and looks for:
+//! - its commands: [`cli`] reads the line, [`container`] has a module for each, [`state`] the record that they share;
+//! - the two halves of `run`: [`process::creator`] and [`process::init`]; of `exec`: [`process::exec`] and `process::init::exec`;
+//! - the fifo: the start gate, [`process::gate`]; what passes between the halves: the crate `sync_model`, over [`process::wire`];
+//! - the copied executable: [`process::spawn`] and [`sys::sealed_exe`]; `nsexec`: [`sys::clone`] and [`sys::sibling`];
+//! - what the program is given before its execve: [`process::attrs`], [`seccomp`];
+//! - [`rootfs`], [`cgroup`], [`hooks`], [`net`]; consoles: [`tty`]; signals of `run` in the foreground: [`foreground`]; systemd's
+//!   `$NOTIFY_SOCKET`: [`notify`].
 
 pub mod cgroup;
 pub mod cli;

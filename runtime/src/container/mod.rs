@@ -1,4 +1,8 @@
-//! The operations behind the commands: one function each.
+//! The operations behind the commands: one function each, in the module of its name (`view`: `state` and `list`; `pause`: `resume` too).
+//!
+//! Between them: `args` is what a command line asks for; `evidence` what the record and the kernel say of a container, from which the
+//! status comes; `request` the conversation of `start` and `delete` with the start gate; `place` where the cgroups will be; `hooks`,
+//! `console`, `terminal` and `activation` (systemd's variables) what a container is given besides its plan.
 
 mod activation;
 pub mod args;
