@@ -304,13 +304,18 @@ impl Dir {
     /// The config.json that the container was made of.
     ///
     /// # Errors
-    /// That of opening or reading it.
+    /// That of opening or reading it. [`Error::NotFound`]: it is being deleted.
     pub fn config(&self) -> Result<Vec<u8>> {
         let path = self.path().join(CONFIG);
         let what = "cannot read the container's config.json";
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let fd =
-            openat(&self.fd, CONFIG, flags, Mode::empty()).map_err(fail(what, "open", &path))?;
+        let fd = match openat(&self.fd, CONFIG, flags, Mode::empty()) {
+            // Somebody deletes it.
+            Err(Errno::ENOENT) if matches!(self.read(), Err(Error::NotFound)) => {
+                return Err(Error::NotFound);
+            }
+            opened => opened.map_err(fail(what, "open", &path))?,
+        };
         let mut text = Vec::with_capacity(16 << 10);
         File::from(fd)
             .take(spec::MAX_SIZE + 1)

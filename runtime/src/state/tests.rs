@@ -337,6 +337,22 @@ fn a_removed_directory_takes_no_record() {
     assert!(matches!(second.read(), Err(Error::NotFound)));
 }
 
+/// Who had it open when somebody deleted it says what it says a moment later.
+#[test]
+fn the_config_of_a_container_that_is_deleted_meanwhile() {
+    let root = Root::new();
+    let dir = Dir::create_exclusive(&root.0, &id("a")).unwrap();
+    dir.write(&record("a")).unwrap();
+    let opened = Dir::open(&root.0, &id("a")).unwrap();
+    let error = opened.config().unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot read the container's config.json: open "),
+        "{error}"
+    );
+    dir.remove().unwrap();
+    assert!(matches!(opened.config(), Err(Error::NotFound)));
+}
+
 #[test]
 fn lists_names_only() {
     let root = Root::new();
