@@ -3,6 +3,8 @@
 use integration::{Container, is_ours, need_root, skip};
 use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
 
+use crate::rootless::UID;
+
 /// Where runc prepares a pid file: a link that somebody laid there is not followed, and what a command that was killed has left
 /// keeps only runc's next one from writing its own.
 #[test]
@@ -116,4 +118,38 @@ fn a_filter_around_the_runtime() {
         );
         c.nothing_left();
     }
+}
+
+/// `hidepid=2`, and a user who may not look into init: it is not gone because it is not to be seen.
+#[test]
+fn a_proc_that_hides_init() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_proc_that_hides_init",
+            "to runc the container is stopped, and delete leaves its init",
+        );
+    }
+    let mut c = Container::new(|g| {
+        g.without_mount_option("gid=5").args(&["sleep", "1000"]);
+    })
+    .owned_by(UID);
+    c.runtime.user = None;
+    // Each command is root of a user namespace of its own.
+    let script = format!(
+        r#"mount -o remount,hidepid=2 /proc || exit 9
+        for id; do :; done
+        as="setpriv --reuid {UID} --regid {UID} --clear-groups unshare -Ur"
+        $as "$@" || exit 8
+        for command in state kill delete; do $as "$1" --root "$3" $command "$id" && exit 7; done
+        ls "$3""#
+    );
+    let prefix = ["unshare", "-mpf", "--mount-proc", "sh", "-c", &script, "sh"];
+    c.runtime.prefix = prefix.map(str::to_owned).to_vec();
+    let bundle = c.bundle.path().to_str().unwrap();
+    let out = c.call(&["create", "--bundle", bundle]).ok();
+    assert_eq!(out.stderr.matches("(hidepid)").count(), 3, "{out}");
+    assert_eq!(out.text(), c.id);
+    c.runtime.prefix.clear();
+    c.call(&["delete", "--force"]).ok();
 }

@@ -77,7 +77,7 @@ pub enum Error {
     },
     /// What /proc shows are not the processes that this command can reach.
     #[error(
-        "/proc is not that of this pid namespace: mount it anew (mount -t proc proc /proc), or call the runtime where it was mounted"
+        "/proc does not show the container's first process: it is that of another pid namespace (mount it anew: mount -t proc proc /proc), or hides the process from this user (hidepid)"
     )]
     ForeignProc,
     /// Init does not answer at its gate.

@@ -3,6 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use sync_model::lifecycle::{Evidence, Record as Recorded};
 use sync_model::{Death, Fate};
 
@@ -72,8 +74,21 @@ pub fn paths(record: &Record) -> CgroupPaths {
 }
 
 /// Same number, same start time, not a zombie.
+///
+/// # Errors
+/// Who is not in /proc may be hidden there: a process that takes signals from us, and cannot be told from init. To say that it is gone
+/// would have `delete` leave it without a record.
 fn is_alive(record: &Record) -> Result<bool, Error> {
-    let stat = proc_stat(record.init_process_pid).map_err(Error::sys("cannot look at init"))?;
+    let pid = record.init_process_pid;
+    let look = || proc_stat(pid).map_err(Error::sys("cannot look at init"));
+    let mut stat = look()?;
+    if stat.is_none() && pid > 0 && kill(Pid::from_raw(pid), None).is_ok() {
+        // Another has got the number since, or it is hidden.
+        stat = look()?;
+        if stat.is_none() {
+            return Err(Error::ForeignProc);
+        }
+    }
     Ok(stat.is_some_and(|stat| !stat.is_dead() && stat.start_time == record.init_process_start))
 }
 
