@@ -1,6 +1,8 @@
 //! What the runtime finds around itself: the /proc, the descriptors and the limits of whoever calls it.
 
-use integration::{Container, is_ours, need_root, skip};
+use std::os::unix::ffi::OsStrExt;
+
+use integration::{Container, TempDir, is_ours, need_root, skip};
 use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
 
 use crate::rootless::UID;
@@ -152,4 +154,24 @@ fn a_proc_that_hides_init() {
     assert_eq!(out.text(), c.id);
     c.runtime.prefix.clear();
     c.call(&["delete", "--force"]).ok();
+}
+
+/// The host's mounts are named as it likes.
+#[test]
+fn a_mount_point_that_is_no_text() {
+    need_root!();
+    let dir = TempDir::new("mount");
+    let script = format!(
+        r#"m=$(printf '{}/\377') && mkdir "$m" && mount -t tmpfs none "$m" && exec "$@""#,
+        dir.path().display()
+    );
+    for option in [&[][..], &["--no-pivot"]] {
+        let mut c = Container::sh("echo up");
+        let prefix = ["unshare", "-m", "sh", "-c", &script, "sh"];
+        c.runtime.prefix = prefix.map(str::to_owned).to_vec();
+        assert_eq!(c.run_with(option).ok().text(), "up");
+        c.runtime.prefix.clear();
+        let name = std::ffi::OsStr::from_bytes(b"\xff");
+        std::fs::remove_dir(dir.path().join(name)).unwrap();
+    }
 }

@@ -31,17 +31,22 @@ pub fn pivot(path: &str, quiet: bool) -> sys::Result<()> {
 /// The host's tree stays in the namespace below, and with it every whole proc and sysfs: the kernel takes them as leave to mount new ones, and
 /// so they go first, as in runc.
 pub fn move_root(path: &str) -> sys::Result<()> {
-    let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
+    let mountinfo = std::fs::read("/proc/self/mountinfo").map_err(|error| {
         sys::Error::new(
             "read",
             "/proc/self/mountinfo",
             Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
         )
     })?;
-    for point in mountinfo
+    // Names are bytes. Those of others are not looked at, and what is to be covered must be found by its name.
+    for point in String::from_utf8_lossy(&mountinfo)
         .lines()
         .filter_map(|line| whole_kernel_filesystem(line, path))
     {
+        if point.contains(char::REPLACEMENT_CHARACTER) {
+            let object = format!("{point} (a mount point whose name is not UTF-8)");
+            return Err(sys::Error::new("umount2", object, Errno::EILSEQ));
+        }
         cover(&point)?;
     }
     mount(path, "/", "", libc::MS_MOVE, "", "/")?;
