@@ -19,6 +19,30 @@ fn alone(c: &Container) {
 }
 
 /// The words by which Docker tells 126 from 127.
+/// What has no end is not read to its end.
+#[test]
+fn a_process_file_without_an_end() {
+    need_root!();
+    if !is_ours() {
+        return skip(
+            "a_process_file_without_an_end",
+            "runc reads what is no JSON from its beginning",
+        );
+    }
+    let c = Container::sleeping();
+    c.detach();
+    for (path, words) in [
+        ("/dev/zero", "read /dev/zero: file too large"),
+        ("/", "read /: is a directory"),
+        ("/none", "open /none: no such file or directory"),
+    ] {
+        c.runtime
+            .run(&["exec", "--process", path, &c.id])
+            .exits(255)
+            .says(&format!("cannot read the process: {words}"));
+    }
+}
+
 #[test]
 fn programs_that_are_none() {
     need_root!();

@@ -1,7 +1,8 @@
 //! `exec`: one more process in a container.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -117,11 +118,7 @@ fn stopped() -> Error {
 fn plan(dir: &Dir, record: &Record, args: &ExecArgs) -> Result<Plan, Error> {
     let config = dir.config()?;
     let file = match &args.process {
-        Some(path) => Some(
-            std::fs::read(path)
-                .map_err(|_| sys::Error::last("open", path.display().to_string()))
-                .map_err(Error::sys("cannot read the process"))?,
-        ),
+        Some(path) => Some(read(path).map_err(Error::sys("cannot read the process"))?),
         None => None,
     };
     let asked = match &file {
@@ -150,6 +147,18 @@ fn plan(dir: &Dir, record: &Record, args: &ExecArgs) -> Result<Plan, Error> {
         tracing::warn!("{warning}");
     }
     Ok(plan)
+}
+
+/// `--process`
+fn read(path: &Path) -> sys::Result<Vec<u8>> {
+    let failed = |call| {
+        move |error: std::io::Error| {
+            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            sys::Error::new(call, path.display().to_string(), errno)
+        }
+    };
+    let file = File::open(path).map_err(failed("open"))?;
+    spec::text(file).map_err(failed("read"))
 }
 
 /// A process on its way into a container.

@@ -74,6 +74,19 @@ pub(super) fn config(bundle: &Path) -> Result<(Vec<u8>, File)> {
     Ok((text, file))
 }
 
+/// What `from` has up to its end, if that is not more than a config may have.
+///
+/// # Errors
+/// That of read(2); `EFBIG`
+pub fn text(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    from.take(MAX_SIZE + 1).read_to_end(&mut text)?;
+    match text.len() as u64 > MAX_SIZE {
+        true => Err(io::Error::from(Errno::EFBIG)),
+        false => Ok(text),
+    }
+}
+
 /// `bundle` as text; absolute.
 pub(super) fn bundle(bundle: &Path) -> Result<String> {
     let text = bundle

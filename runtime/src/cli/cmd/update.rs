@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -53,19 +52,11 @@ fn read(name: &OsStr) -> Result<Vec<u8>, Failure> {
             Failure::from(sys::Error::new(call, path, errno))
         }
     };
-    let mut text = Vec::new();
-    let limit = spec::MAX_SIZE + 1;
-    let done = if name == "-" {
-        std::io::stdin().lock().take(limit).read_to_end(&mut text)
-    } else {
-        let file = File::open(name).map_err(failed("open"))?;
-        file.take(limit).read_to_end(&mut text)
-    };
-    done.map_err(failed("read"))?;
-    if text.len() as u64 > spec::MAX_SIZE {
-        return Err(failed("read")(std::io::Error::from(Errno::EFBIG)));
+    if name == "-" {
+        return spec::text(std::io::stdin().lock()).map_err(failed("read"));
     }
-    Ok(text)
+    let file = File::open(name).map_err(failed("open"))?;
+    spec::text(file).map_err(failed("read"))
 }
 
 /// The limits that the options name. A 0, and an empty text, are "not given", as in runc.
