@@ -150,6 +150,10 @@ fn the_environment_of_each_kind() {
         let has = |line: &str| lines.iter().any(|it| it == line);
         assert_eq!(has("OF=the program"), inside, "{kind}: {lines:?}");
         assert_eq!(has(&outside), !inside, "{kind}: {lines:?}");
+        if inside {
+            // Which is the program's alone, and is found after the container is built.
+            assert_eq!(has("HOME=/"), kind == "startContainer", "{lines:?}");
+        }
     }
 }
 

@@ -149,8 +149,11 @@ impl Exec {
                 .map(|_| ())
                 .map_err(|error| error.to_string())
         };
+        // The program's, HOME included.
+        let text = |entry: &CString| entry.to_string_lossy().into_owned();
+        let env: Vec<String> = self.env.iter().map(text).collect();
         let mut around = hooks::Surroundings {
-            env: Some(&plan.process.env),
+            env: Some(&env),
             bound: true,
             watch: None,
             confine: Some(&mut confine),
