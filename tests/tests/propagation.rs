@@ -1,6 +1,6 @@
 //! `rootfsPropagation`, and the propagation of single mounts.
 
-use integration::{Container, need_root};
+use integration::{Container, TempDir, mounts_below, need_root};
 
 use crate::mounts::mountinfo;
 
@@ -47,4 +47,33 @@ fn mount_propagation() {
     assert!(optional("/mnt").contains("shared:"), "{mounts:#?}");
     assert_eq!(optional("/tmp"), "unbindable");
     assert_eq!(optional("/home"), "");
+}
+
+/// What a program mounts below a shared bind mount is there on the host, and with it ends nothing of the host's.
+#[test]
+fn shared_mounts_reach_the_host() {
+    need_root!();
+    for root in ["shared", "rshared", "private"] {
+        let dir = TempDir::new("shared");
+        let shared = dir.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        let flags = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("shared", &shared, "tmpfs", flags, None).unwrap();
+        rustix::mount::mount_change(&shared, rustix::mount::MountPropagationFlags::SHARED).unwrap();
+        for name in ["below", "new"] {
+            std::fs::create_dir(shared.join(name)).unwrap();
+        }
+        rustix::mount::mount("below", shared.join("below"), "tmpfs", flags, None).unwrap();
+        let c = Container::new(|g| {
+            g.set("/linux/rootfsPropagation", root)
+                .caps(&["CAP_SYS_ADMIN"])
+                .bind(&shared, "/mnt", &["rbind", "rshared"])
+                .sh("mount -t tmpfs made /mnt/new && touch /mnt/new/file");
+        });
+        c.run().ok();
+        let names = ["", "below", "new"];
+        let expected: Vec<_> = names.iter().map(|name| shared.join(name)).collect();
+        assert_eq!(mounts_below(&shared), expected, "{root}");
+        assert!(shared.join("new/file").exists(), "{root}");
+    }
 }

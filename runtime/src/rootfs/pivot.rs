@@ -1,6 +1,9 @@
 //! Entering the root: pivot_root(2), or what `--no-pivot` does where that is impossible (a root on the initramfs).
 
+use std::os::fd::AsFd;
+
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 use crate::sys::mount::{detach, mount, pivot_root_here};
 use crate::sys::{self, path as fs};
@@ -9,17 +12,22 @@ use crate::sys::{self, path as fs};
 ///
 /// `quiet`: no mount of the old root is shared, so that unmounting it cannot reach the host.
 pub fn pivot(path: &str, quiet: bool) -> sys::Result<()> {
+    let old = if quiet {
+        None
+    } else {
+        Some(fs::open_at(
+            fs::HERE,
+            "/",
+            OFlag::O_PATH | OFlag::O_DIRECTORY,
+        )?)
+    };
     pivot_root_here(path)?;
-    // The old root is now stacked on the new one and is the current directory.
-    if !quiet {
-        mount(
-            "",
-            ".",
-            "",
-            libc::MS_SLAVE | libc::MS_REC,
-            "",
-            "the old root",
-        )?;
+    // The old root is now stacked on the new one. The current directory is the new one's; umount2(2) takes it for what is stacked there,
+    // but mount(2) does not, and the container's own mounts would be cut off from the host's.
+    if let Some(old) = old {
+        fs::chdir_fd(old.as_fd(), "the old root")?;
+        let slave = libc::MS_SLAVE | libc::MS_REC;
+        mount("", ".", "", slave, "", "the old root")?;
     }
     detach(".", "the old root")?;
     // Never leave the current directory outside (CVE-2024-21626).

@@ -100,7 +100,7 @@ pub fn detach(target: &str, shown: &str) -> Result<()> {
         .map_err(|errno| Error::new("umount2", shown, errno))
 }
 
-/// `pivot_root(".", ".")`: the current directory becomes `/`, with the old root stacked on it and current.
+/// `pivot_root(".", ".")`: the current directory becomes `/`, with the old root stacked on it.
 pub fn pivot_root_here(shown: &str) -> Result<()> {
     nix::unistd::pivot_root(".", ".").map_err(|errno| Error::new("pivot_root", shown, errno))
 }
