@@ -6,51 +6,37 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{UnixAddr, connect as connect_to};
 use nix::sys::stat::Mode;
-use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::Error;
 use crate::process::peer::Peer;
 use crate::sys;
 
 /// How long the peer may be without room for one more connection, or for the one message, in seconds.
-const PATIENCE_S: i64 = 5;
+const PATIENCE_S: u16 = 5;
 
 /// Connects to the socket `path`. Neither this nor what init sends on it waits longer than [`PATIENCE_S`].
 ///
 /// # Errors
 /// [`Error::Console`]: there is no socket, or nobody who listens or accepts.
 pub fn connect(path: &Path) -> Result<OwnedFd, Error> {
-    let failed = |call| {
-        move |errno| Error::Console {
-            path: path.display().to_string(),
-            hint: match errno {
-                Errno::EAGAIN => ": nobody accepts the connection",
-                Errno::EPROTOTYPE => ": not a stream socket",
-                _ => "",
-            },
-            source: sys::Error::new(call, "", errno),
-        }
+    let failed = |source: sys::Error| Error::Console {
+        path: path.display().to_string(),
+        hint: match source.errno {
+            Errno::EAGAIN => ": nobody accepts the connection",
+            Errno::EPROTOTYPE => ": not a stream socket",
+            _ => "",
+        },
+        source,
     };
-    let socket = socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )
-    .map_err(failed("socket"))?;
-    // For connect(2) as well, which waits when too many are waiting to be accepted: unix(7), socket(7).
-    setsockopt(&socket, sockopt::SendTimeout, &TimeVal::seconds(PATIENCE_S))
-        .map_err(failed("setsockopt"))?;
+    let socket = sys::socket::stream(PATIENCE_S).map_err(failed)?;
     let done = match UnixAddr::new(path) {
         // Longer than the 108 bytes of an address: by its directory's descriptor.
         Err(Errno::ENAMETOOLONG) => connect_below(&socket, path),
         address => address.and_then(|address| connect_to(socket.as_raw_fd(), &address)),
     };
-    done.map_err(failed("connect"))?;
+    done.map_err(|errno| failed(sys::Error::new("connect", "", errno)))?;
     Ok(socket)
 }
 

@@ -8,11 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendmsg,
-    setsockopt, socket, sockopt,
-};
-use nix::sys::time::{TimeVal, TimeValLike};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, connect, sendmsg};
 use serde::Serialize;
 
 use super::{Listener, Profile};
@@ -129,28 +125,14 @@ impl Agent {
     /// [`AgentError::Connect`]
     pub fn connect(listener: &Listener) -> Result<Self, AgentError> {
         let path = &listener.path;
-        let failed = |call| {
-            move |errno| AgentError::Connect {
-                path: path.clone(),
-                source: sys::Error::new(call, "", errno),
-            }
+        let failed = |source| AgentError::Connect {
+            path: path.clone(),
+            source,
         };
-        let address = UnixAddr::new(path.as_str()).map_err(failed("connect"))?;
-        let socket = socket(
-            AddressFamily::Unix,
-            SockType::Stream,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .map_err(failed("socket"))?;
-        // For connect(2) as well, which waits when too many are waiting to be accepted: unix(7), socket(7).
-        setsockopt(
-            &socket,
-            sockopt::SendTimeout,
-            &TimeVal::seconds(PATIENCE_S.into()),
-        )
-        .map_err(failed("setsockopt"))?;
-        connect(socket.as_raw_fd(), &address).map_err(failed("connect"))?;
+        let refused = |errno| failed(sys::Error::new("connect", "", errno));
+        let address = UnixAddr::new(path.as_str()).map_err(refused)?;
+        let socket = sys::socket::stream(PATIENCE_S).map_err(failed)?;
+        connect(socket.as_raw_fd(), &address).map_err(refused)?;
         Ok(Self {
             socket,
             path: path.clone(),

@@ -31,6 +31,7 @@ mod seal;
 pub mod seccomp;
 pub mod sibling;
 pub mod signal;
+pub mod socket;
 pub mod status;
 pub mod time;
 pub mod tty;
