@@ -6,6 +6,8 @@ use std::path::Path;
 use integration::{Config, Container, TempDir, is_ours, need_root, skip, this_test};
 use serde_json::{Value, json};
 
+use crate::mount_options::mount_below;
+
 macro_rules! need_idmap {
     () => {
         need_root!();
@@ -117,17 +119,7 @@ fn recursive_mapping() {
     need_idmap!();
     let run = |option: &str| {
         let dir = owned();
-        let below = dir.path().join("below");
-        std::fs::create_dir(&below).unwrap();
-        // Detached when the directory is dropped.
-        rustix::mount::mount(
-            "below",
-            &below,
-            "tmpfs",
-            rustix::mount::MountFlags::empty(),
-            None,
-        )
-        .unwrap();
+        let below = mount_below(&dir);
         chown(&below, Some(1000), Some(1001)).unwrap();
         let c = Container::new(|g| {
             theirs_as(g, dir.path(), "/mnt", &["rbind", option], (5000, 6000));

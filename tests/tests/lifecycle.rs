@@ -3,6 +3,18 @@
 use integration::{Container, alive, cgroups_named, is_ours, need_root, reap, skip, wait_until};
 use serde_json::{Value, json};
 
+/// From create to delete, for one that sleeps.
+pub fn lives_as_any_other(c: &Container) {
+    c.create().ok();
+    assert_eq!(c.status(), "created");
+    c.start().ok();
+    assert_eq!(c.status(), "running");
+    c.kill("KILL").ok();
+    assert_eq!(c.wait(), Some(137));
+    c.delete().ok();
+    c.nothing_left();
+}
+
 #[test]
 fn create_then_start_then_delete() {
     need_root!();

@@ -1,5 +1,7 @@
 //! Every option of a mount, as the container's own mountinfo shows it.
 
+use std::path::PathBuf;
+
 use integration::{Container, TempDir, is_ours, need_root, parse_mountinfo};
 
 /// The mount options (with the superblock's) at /mnt.
@@ -74,21 +76,21 @@ fn flags_of_a_bind_mount() {
     }
 }
 
+/// A mount at `below` in `dir`: detached when `dir` is dropped.
+pub fn mount_below(dir: &TempDir) -> PathBuf {
+    let below = dir.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("below", &below, "tmpfs", flags, None).unwrap();
+    below
+}
+
 /// Each recursive word, on the mount and on the one below it; and its opposite takes it back.
 #[test]
 fn recursive_flags() {
     need_root!();
     let host = TempDir::new("bind");
-    let below = host.path().join("below");
-    std::fs::create_dir(&below).unwrap();
-    rustix::mount::mount(
-        "below",
-        &below,
-        "tmpfs",
-        rustix::mount::MountFlags::empty(),
-        None,
-    )
-    .unwrap();
+    mount_below(&host);
     for (set, clear, word, old) in [
         ("rro", "rrw", "ro", true),
         ("rnosuid", "rsuid", "nosuid", true),

@@ -3,6 +3,7 @@
 use integration::{Config, Container, TempDir, is_ours, need_root, skip, this_test};
 use serde_json::json;
 
+use crate::lifecycle::lives_as_any_other;
 use crate::rootless::UID;
 
 /// The first id of the user's range.
@@ -102,13 +103,7 @@ fn it_lives_as_any_other() {
     let c = with_ranges(&dir, |g| {
         g.set("/process/user/uid", 7).args(&["sleep", "1000"]);
     });
-    c.create().ok();
-    c.start().ok();
-    assert_eq!(c.status(), "running");
-    c.kill("KILL").ok();
-    assert_eq!(c.wait(), Some(137));
-    c.delete().ok();
-    c.nothing_left();
+    lives_as_any_other(&c);
 }
 
 #[test]

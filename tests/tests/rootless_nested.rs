@@ -3,6 +3,7 @@
 use integration::{Config, Container, is_ours, is_v2, need_root, skip, this_test};
 use serde_json::json;
 
+use crate::lifecycle::lives_as_any_other;
 use crate::rootless::UID;
 
 /// A container of the ordinary user's, who is root by `prefix`; without a user namespace of its own.
@@ -41,19 +42,12 @@ fn containers_of_it() {
 }
 
 #[test]
-fn lives_as_any_other() {
+fn it_lives_as_any_other() {
     need_root!();
     let c = nested(&ROOT, |g| {
         g.args(&["sleep", "1000"]);
     });
-    c.create().ok();
-    assert_eq!(c.status(), "created");
-    c.start().ok();
-    assert_eq!(c.status(), "running");
-    c.kill("KILL").ok();
-    assert_eq!(c.wait(), Some(137));
-    c.delete().ok();
-    c.nothing_left();
+    lives_as_any_other(&c);
 }
 
 /// What an engine sets for every container of an image whose root is in a group of that name.
