@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use integration::{skip, this_test};
 use runc_rs::spec::{self, LoadOptions, MAX_SIZE, template};
 
 /// A bundle in a directory of its own.
@@ -176,7 +177,7 @@ fn the_template_is_runcs_to_the_byte() {
         match runc {
             Ok(status) => assert!(status.success()),
             Err(error) => {
-                println!("skipped: runc cannot be run here: {error}");
+                skip(&this_test(), &format!("runc cannot be run here: {error}"));
                 return;
             }
         }

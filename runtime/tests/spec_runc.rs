@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use integration::{skip, this_test};
 use runc_rs::spec::{LoadOptions, load, template};
 use serde_json::{Value, json};
 
@@ -43,11 +44,11 @@ fn runc_says_the_same() {
     let version = Command::new("runc").arg("--version").output();
     let version = version.map(|output| String::from_utf8(output.stdout).unwrap());
     if !version.as_ref().is_ok_and(|text| text.starts_with(KNOWN)) {
-        println!("skipped: not {KNOWN}: {version:?}");
+        skip(&this_test(), &format!("not {KNOWN}: {version:?}"));
         return;
     }
     if !nix::unistd::geteuid().is_root() {
-        println!("skipped: not root");
+        skip(&this_test(), "not root");
         return;
     }
     let directory = std::env::temp_dir().join(format!("runc-rs-spec-runc-{}", std::process::id()));

@@ -31,7 +31,7 @@ impl Bundle {
             || Command::new("runc").arg("--version").output().is_err()
             || Layout::detect().is_ok_and(|layout| layout.mode == Mode::V2)
         {
-            eprintln!("skipped: needs root, runc, /bin/busybox, and cgroup v1 or hybrid");
+            crate::testing::skip("needs root, runc, /bin/busybox, and cgroup v1 or hybrid");
             return None;
         }
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -270,7 +270,7 @@ fn device_rules() {
 #[test]
 fn block_io() {
     let Some(device) = block_device() else {
-        eprintln!("skipped: no block device");
+        crate::testing::skip("no block device");
         return;
     };
     let (major, minor) = device;

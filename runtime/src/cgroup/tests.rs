@@ -19,16 +19,16 @@ struct Groups {
 }
 
 impl Groups {
-    /// `None`, with the reason on stderr, where the machine is not fit.
+    /// `None`, with the reason said, where the machine is not fit.
     fn new(resources: &Resources) -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: needs root");
+            crate::testing::skip("needs root");
             return None;
         }
         let layout = match Layout::detect() {
             Ok(layout) if layout.mode != Mode::V2 => layout,
             other => {
-                eprintln!("skipped: needs cgroup v1 or hybrid: {other:?}");
+                crate::testing::skip(&format!("needs cgroup v1 or hybrid: {other:?}"));
                 return None;
             }
         };
@@ -289,7 +289,7 @@ fn a_missing_controller_is_named_before_anything_is_made() {
         ..Resources::default()
     };
     if groups.paths.get("rdma").is_some() {
-        eprintln!("skipped: this host has an rdma controller");
+        crate::testing::skip("this host has an rdma controller");
         return;
     }
     let plan = CgroupPlan {

@@ -4,13 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use integration::{skip, this_test};
+
 use super::OURS;
 use super::place::Place;
 
 /// A container that sleeps, for both runtimes.
 fn sleeper(name: &str) -> Option<Place> {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root to run containers");
+        skip(&this_test(), "needs root to run containers");
         return None;
     }
     let place = Place::new(name)?;
@@ -20,7 +22,10 @@ fn sleeper(name: &str) -> Option<Place> {
         .output()
         .unwrap();
     if !laid.status.success() {
-        eprintln!("skipped: {}", String::from_utf8_lossy(&laid.stderr));
+        skip(
+            &this_test(),
+            &format!("{}", String::from_utf8_lossy(&laid.stderr)),
+        );
         return None;
     }
     let config = place.0.join("bundle/config.json");

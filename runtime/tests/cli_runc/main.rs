@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use integration::{skip, this_test};
 use place::{Place, same};
 
 const OURS: &str = env!("CARGO_BIN_EXE_runc-rs");
@@ -392,7 +393,10 @@ fn spec_busybox_lays_a_whole_bundle() {
     };
     let made = spec(&dir);
     if String::from_utf8_lossy(&made.stderr).contains("busybox-static") {
-        eprintln!("skipped: no static busybox (Debian: apt install busybox-static)");
+        skip(
+            &this_test(),
+            "no static busybox (Debian: apt install busybox-static)",
+        );
         fs::remove_dir_all(&dir).unwrap();
         return;
     }

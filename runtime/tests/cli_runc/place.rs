@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use integration::{skip, this_test};
+
 use super::OURS;
 
 /// Debian's runc, of the version that these tests know.
@@ -18,7 +20,10 @@ fn theirs() -> Option<PathBuf> {
         .and_then(|p| Command::new(p).arg("--version").output().ok());
     let known = version.is_some_and(|v| v.stdout.starts_with(b"runc version 1.1."));
     if !known {
-        eprintln!("skipped: needs runc 1.1 (Debian 12: apt install runc) to compare with");
+        skip(
+            &this_test(),
+            "needs runc 1.1 (Debian 12: apt install runc) to compare with",
+        );
         return None;
     }
     path

@@ -52,7 +52,7 @@ fn enters_the_default_root() {
 #[test]
 fn every_failing_call_aborts() {
     if Command::new("strace").arg("-V").output().is_err() || !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs strace and root");
+        crate::testing::skip("needs strace and root");
         return;
     }
     let (ok, text) = inner("env", &[], "enters_the_default_root", "-");

@@ -51,7 +51,7 @@ impl Place {
 pub fn in_namespace(test: impl FnOnce(&Place) + Send) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root");
+        crate::testing::skip("needs root");
         return;
     }
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
