@@ -25,28 +25,22 @@ pub struct Check {
     pub run: fn(&Engine),
 }
 
-/// Engines on any machine, and more or fewer of them where the cgroups are version 2's.
+/// Engines on any machine, and more of them where the cgroups are version 2's.
 #[derive(Clone, Copy)]
 pub struct On {
     pub any: &'static [Kind],
     pub v2: &'static [Kind],
-    pub not_v2: &'static [Kind],
 }
 
 impl On {
     const fn any(any: &'static [Kind]) -> Self {
-        Self {
-            any,
-            v2: &[],
-            not_v2: &[],
-        }
+        Self { any, v2: &[] }
     }
 
     /// Here?
     pub fn has(self, kind: Kind) -> bool {
         if integration::is_v2() {
-            let all = self.any.iter().chain(self.v2);
-            return all.copied().any(|k| k == kind) && !self.not_v2.contains(&kind);
+            return self.any.iter().chain(self.v2).any(|k| *k == kind);
         }
         self.any.contains(&kind)
     }
@@ -65,11 +59,7 @@ const PODMAN_V2: On = On {
     v2: &[Kind::Podman, Kind::PodmanUser],
     ..On::any(&[])
 };
-/// On v2 nothing starts in a pod of root's Podman 4.3.1: below the group that it makes for the pod, opening /dev/null is refused, also under runc.
-const PODS: On = On {
-    not_v2: &[Kind::Podman],
-    ..PODMAN
-};
+/// On v2 nothing starts below the group of a pod of root's: see [`podman::pod`].
 const PODS_V2: On = On {
     v2: &[Kind::PodmanUser],
     ..On::any(&[])
@@ -155,7 +145,7 @@ pub const ALL: &[Check] = checks! {
     PODMAN "user namespace: auto" podman::auto;
     ROOTLESS "user namespace: keep-id" podman::keep_id;
     PODMAN "user namespace: own maps" podman::maps_given;
-    PODS "pod" podman::pod;
+    PODMAN "pod" podman::pod;
     PODMAN "--runtime FILE" podman::by_file;
     PODMAN "--rootfs" podman::rootfs;
     PODMAN "--preserve-fds" podman::preserve_fds;

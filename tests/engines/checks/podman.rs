@@ -51,8 +51,14 @@ pub fn maps_given(e: &Engine) {
     assert_eq!(maps, [[0, first, 5000]]);
 }
 
+/// On v2 root's Podman 4.3.1 attaches a device program to the pod's group that allows nothing, because it sets the group's limits without
+/// device rules: no runtime can open /dev/null below it. A pod whose containers are not there has all but the common limits.
 pub fn pod(e: &Engine) {
-    e.run(&["pod", "create", "--name", "p"]).ok();
+    let mut create = vec!["pod", "create", "--name", "p"];
+    if e.kind == Kind::Podman && integration::is_v2() {
+        create.push("--share-parent=false");
+    }
+    e.run(&create).ok();
     let namespaces = "for n in ipc net uts pid; do readlink /proc/self/ns/$n; done; hostname";
     let in_pod = |script: &str| {
         e.run(&["run", "--rm", "--pod", "p", "busybox:1", "sh", "-c", script])
