@@ -1,6 +1,8 @@
 //! What the runtime finds around itself: the /proc, the descriptors and the limits of whoever calls it.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use integration::{Container, TempDir, is_ours, need_root, skip};
 use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
@@ -174,4 +176,25 @@ fn a_mount_point_that_is_no_text() {
         let name = std::ffi::OsStr::from_bytes(b"\xff");
         std::fs::remove_dir(dir.path().join(name)).unwrap();
     }
+}
+
+/// Who can write to the gate's socket can start the container, or end it: that does not depend on the caller's umask.
+#[test]
+fn nobody_else_reaches_the_gate() {
+    need_root!();
+    let mut c = Container::sleeping();
+    c.runtime.prefix = ["sh", "-c", "umask 0; exec \"$@\"", "sh"]
+        .map(str::to_owned)
+        .to_vec();
+    c.create().ok();
+    let dir = c.runtime.root().join(&c.id);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for entry in std::fs::read_dir(&dir).unwrap() {
+        let path = entry.unwrap().path();
+        // Of runc's fifo, opening it for writing does nothing.
+        let readable = mode(&path) & 0o055;
+        let writable = if is_ours() { mode(&path) & 0o022 } else { 0 };
+        assert_eq!((readable, writable), (0, 0), "{path:?}");
+    }
+    assert_eq!((mode(&dir), mode(c.runtime.root())), (0o711, 0o700));
 }

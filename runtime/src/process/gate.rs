@@ -16,7 +16,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt,
     socket, sockopt,
 };
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::sys::{Error, Result, lock, time};
@@ -121,6 +121,10 @@ pub fn knock(dir: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
 
 fn listen_in(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
     let fd = stream()?;
+    // Whatever the caller's umask is: who may connect may start the container, or end it. A socket's file has the mode that it has before
+    // it is bound.
+    fchmod(&fd, Mode::from_bits_truncate(0o600))
+        .map_err(|errno| Error::new("fchmod", SOCKET, errno))?;
     bind(fd.as_raw_fd(), &address(dir)?).map_err(|errno| Error::new("bind", SOCKET, errno))?;
     let backlog = Backlog::new(64).unwrap_or(Backlog::MAXCONN);
     listen(&fd, backlog).map_err(|errno| Error::new("listen", SOCKET, errno))?;
