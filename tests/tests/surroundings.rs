@@ -7,7 +7,7 @@ use std::path::Path;
 use integration::{Container, TempDir, is_ours, need_root, skip};
 use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
 
-use crate::rootless::UID;
+use crate::rootless::{UID, user};
 
 /// Where runc prepares a pid file: a link that somebody laid there is not followed, and what a command that was killed has left
 /// keeps only runc's next one from writing its own.
@@ -175,6 +175,44 @@ fn a_mount_point_that_is_no_text() {
         c.runtime.prefix.clear();
         let name = std::ffi::OsStr::from_bytes(b"\xff");
         std::fs::remove_dir(dir.path().join(name)).unwrap();
+    }
+}
+
+/// `vm.memfd_noexec`, which each pid namespace has of its own: without a word memory files cannot be executed then, and the executable of
+/// an ordinary user's init is one.
+#[test]
+fn memory_files_that_cannot_be_executed() {
+    need_root!();
+    if !is_ours() {
+        return skip("memory_files_that_cannot_be_executed", "runc 1.1 fails");
+    }
+    if !Path::new("/proc/sys/vm/memfd_noexec").exists() {
+        return skip(
+            "memory_files_that_cannot_be_executed",
+            "a kernel before 6.3",
+        );
+    }
+    let mut c = user(|g| {
+        g.args(&["id", "-u"]);
+    });
+    c.runtime.user = None;
+    for level in [1, 2] {
+        let script = format!(
+            r#"echo {level} >/proc/sys/vm/memfd_noexec || exit 9
+            exec setpriv --reuid {UID} --regid {UID} --clear-groups "$@""#
+        );
+        let prefix = ["unshare", "-mpf", "--mount-proc", "sh", "-c", &script, "sh"];
+        c.runtime.prefix = prefix.map(str::to_owned).to_vec();
+        let bundle = c.bundle.path().to_str().unwrap().to_owned();
+        let out = c.call(&["run", "--bundle", &bundle]);
+        match level {
+            1 => assert_eq!(out.ok().text(), "0"),
+            _ => drop(
+                out.refused("memfd_create a sealed copy of /proc/self/exe (vm.memfd_noexec is 2)"),
+            ),
+        }
+        c.runtime.prefix.clear();
+        c.nothing_left();
     }
 }
 

@@ -72,6 +72,16 @@ pub fn unreadable_exe() -> Result<OwnedFd> {
     Ok(copy)
 }
 
+/// One that may be executed, for which one has to ask where `vm.memfd_noexec` is 1. Kernels before 6.3 know neither that nor the word.
+fn memory_file() -> nix::Result<OwnedFd> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let executable = MFdFlags::from_bits_retain(libc::MFD_EXEC);
+    match memfd_create(c"runc-rs", flags | executable) {
+        Err(Errno::EINVAL) => memfd_create(c"runc-rs", flags),
+        done => done,
+    }
+}
+
 fn sealed_copy() -> Result<OwnedFd> {
     let object = "a sealed copy of /proc/self/exe";
     let error = |call, e: std::io::Error| {
@@ -81,11 +91,13 @@ fn sealed_copy() -> Result<OwnedFd> {
             Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)),
         )
     };
-    let copy = memfd_create(
-        c"runc-rs",
-        MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
-    )
-    .map_err(|errno| Error::new("memfd_create", object, errno))?;
+    let copy = memory_file().map_err(|errno| {
+        let hint = match errno {
+            Errno::EACCES => " (vm.memfd_noexec is 2)",
+            _ => "",
+        };
+        Error::new("memfd_create", format!("{object}{hint}"), errno)
+    })?;
     let mut source = File::open("/proc/self/exe").map_err(|e| error("open", e))?;
     let mut copy = File::from(copy);
     std::io::copy(&mut source, &mut copy).map_err(|e| error("copy", e))?;
