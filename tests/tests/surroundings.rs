@@ -236,3 +236,23 @@ fn nobody_else_reaches_the_gate() {
     }
     assert_eq!((mode(&dir), mode(c.runtime.root())), (0o711, 0o700));
 }
+
+/// However few descriptors `start` may have: it says that it has started the container, or the container does not run.
+#[test]
+fn a_start_with_few_descriptors() {
+    need_root!();
+    for count in 4..12 {
+        let mut c = Container::sleeping();
+        c.create().ok();
+        let script = format!("ulimit -n {count}; exec \"$@\"");
+        c.runtime.prefix = ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+        let out = c.start();
+        c.runtime.prefix.clear();
+        let status = c.status();
+        let right = match out.code {
+            0 => status == "running",
+            _ => status != "running" && !out.stderr.is_empty(),
+        };
+        assert!(right, "{count}: {status}, {out}");
+    }
+}

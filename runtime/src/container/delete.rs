@@ -90,9 +90,14 @@ fn ask_to_leave(dir: &Dir, record: &Record, init: Peer) -> Result<bool, Error> {
 
 /// Kills init, and waits for its death. `frozen`: it was seen so.
 pub(super) fn kill(record: &Record, frozen: bool) -> Result<(), Error> {
-    let Some(init) = evidence::init(record)? else {
-        return Ok(());
-    };
+    match evidence::init(record)? {
+        Some(init) => end(&init, record, frozen),
+        None => Ok(()),
+    }
+}
+
+/// As [`kill`], of an `init` that is open: no descriptor is needed for that.
+pub(super) fn end(init: &Peer, record: &Record, frozen: bool) -> Result<(), Error> {
     // Whether it was seen frozen or not: somebody may have frozen it since. If this fails and was needed, the wait says so.
     let release = || drop(cgroup::thaw(&paths(record)));
     let moment = if frozen { 0 } else { 200 };

@@ -85,6 +85,17 @@ impl<'a, S: States> Request<'a, S> {
         }
     }
 
+    /// Kills init.
+    ///
+    /// # Errors
+    /// It does not die.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        match self.driver.transport().peer() {
+            Some(init) => super::delete::end(init, self.record, false),
+            None => super::delete::kill(self.record, false),
+        }
+    }
+
     fn silent(&mut self) -> Error {
         let peer = self.driver.transport().peer();
         silent(self.record, peer.map(|peer| &*peer))

@@ -53,7 +53,7 @@ pub fn start(globals: &Globals, id: &Id, notify: Option<&OsStr>) -> Result<(), E
         let outcome = request.outcome(limit(record)).inspect_err(|_| {
             // What was told to have failed must not happen later.
             if request.is_accepted()
-                && let Err(error) = super::delete::kill(record, false)
+                && let Err(error) = request.kill()
             {
                 tracing::warn!("{error}");
             }
