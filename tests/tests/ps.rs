@@ -187,3 +187,14 @@ fn a_strange_ps() {
     let bytes = with(&format!("printf 'PID X\\n{pid} \\377\\n'")).ok();
     assert_eq!(bytes.lines().len(), 2);
 }
+
+/// A caller that ignores the ends of its children, as a daemon may.
+#[test]
+fn a_caller_that_ignores_sigchld() {
+    need_root!();
+    let mut c = Container::sleeping();
+    let pid = c.detach();
+    c.runtime.prefix = ["env", "--ignore-signal=CHLD"].map(str::to_owned).to_vec();
+    let out = c.call(&["ps"]).ok();
+    assert_eq!(table(&out.stdout, 1), [pid].into());
+}

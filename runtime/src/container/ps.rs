@@ -10,7 +10,7 @@ use super::{Error, Globals};
 use crate::cgroup;
 use crate::log::quoted;
 use crate::state::{Dir, Id};
-use crate::sys::words;
+use crate::sys::{signal, words};
 
 /// The processes of the container, also those in groups below its own; sorted. A stopped one has none, or those that its init
 /// has left behind.
@@ -44,6 +44,8 @@ fn call(args: &[OsString]) -> Result<Vec<u8>, Error> {
             _ => format!("exec: \"ps\": {why}: "),
         })
     };
+    // Where the caller ignores SIGCHLD, so would we, and nobody would know how it ended.
+    let _ = signal::set_default(libc::SIGCHLD);
     // One pipe for both, as runc: what it complains of belongs to the error.
     let (mut reader, writer) = std::io::pipe().map_err(failed)?;
     let mut command = Command::new("ps");
