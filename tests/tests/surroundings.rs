@@ -59,7 +59,7 @@ fn a_container_out_of_reach() {
     if !is_ours() {
         return skip(
             "a_container_out_of_reach",
-            "runc takes it for stopped, and removes what it can",
+            "runc says 0, and removes nothing",
         );
     }
     let mut c = Container::sleeping();
