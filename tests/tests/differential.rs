@@ -44,7 +44,7 @@ pub fn with_runc<T>(
     Some((see(None), see(Some(&runc))))
 }
 
-fn runc() -> Option<PathBuf> {
+pub fn runc() -> Option<PathBuf> {
     ["/usr/sbin/runc", "/usr/bin/runc"]
         .map(PathBuf::from)
         .into_iter()

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod bad_input;
+mod beside;
 mod cgroups;
 mod cgroups_v2;
 mod cgroups_v2_devices;
