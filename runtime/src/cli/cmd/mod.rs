@@ -26,7 +26,8 @@ pub(super) fn call(program: &Program, globals: &Globals, name: &str, low: &LowAr
         "state" => output::print(&output::state(&container::state(globals, &id(low)?)?)),
         "kill" => {
             let id = id(low)?;
-            let signal = match low.operands.get(1) {
+            // An empty word is none, as in runc.
+            let signal = match low.operands.get(1).filter(|word| !word.is_empty()) {
                 None => Signal::TERM,
                 Some(word) => match Signal::parse(&word.to_string_lossy()) {
                     Ok(signal) => signal,
