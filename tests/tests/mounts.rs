@@ -334,6 +334,43 @@ fn a_missing_mount_point_is_created() {
     assert!(c.bundle.rootfs("made/by/mount").is_dir());
 }
 
+/// A mount on the root is the root, for what comes after it and for the program.
+#[test]
+fn a_mount_on_the_root() {
+    need_root!();
+    for destination in ["/", "/."] {
+        let c = Container::new(|g| {
+            g.sh("cat /here; stat -c %F /dev/null; ls /mnt; touch /new && echo written");
+        });
+        let other = c.bundle.path().join("other");
+        for dir in ["bin", "proc", "dev", "sys", "mnt"] {
+            std::fs::create_dir_all(other.join(dir)).unwrap();
+        }
+        std::fs::write(other.join("here"), "the other\n").unwrap();
+        for applet in ["sh", "cat", "stat", "ls", "touch"] {
+            std::fs::hard_link(
+                c.bundle.rootfs("bin/busybox"),
+                other.join("bin").join(applet),
+            )
+            .unwrap();
+        }
+        let c = c.with_config(|g| {
+            g.set("/root/readonly", false);
+            if let Some(mounts) = g.0["mounts"].as_array_mut() {
+                let root = json!({"destination": destination, "type": "bind", "source": other, "options": ["rbind"]});
+                mounts.insert(0, root);
+            }
+            g.bind(&other.join("bin"), "/mnt", &[]);
+        });
+        let out = c.run().ok();
+        assert_eq!(
+            out.stdout,
+            "the other\ncharacter special file\ncat\nls\nsh\nstat\ntouch\nwritten\n"
+        );
+        assert!(other.join("new").exists(), "not in what it covers");
+    }
+}
+
 #[test]
 fn mounts_are_made_in_order() {
     need_root!();

@@ -25,12 +25,13 @@ mod tests;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 pub use cgroup_mount::{CgroupLayout, CgroupView, Hierarchy};
 pub use error::{Error, MountError, Result};
 pub use sources::Sources;
 
-use crate::plan::{MountPlan, RootfsPlan};
+use crate::plan::{MountKind, MountPlan, RootfsPlan};
 use crate::sys::mount::{SetAttr, attach_at, clone_tree, mount, set_attr};
 use crate::sys::{self, path as fs};
 use path::Root;
@@ -65,18 +66,32 @@ pub fn prepare_with(
     mut sources: Sources,
 ) -> Result<Prepared> {
     let quiet = is_quiet(plan.propagation);
-    let root = open_root(plan, quiet).map_err(Error::Root)?;
-    let mut builder = mounts::Builder::new(&root).labelled(&plan.mount_label);
-    for (place, entry) in plan.mounts.iter().enumerate() {
-        builder.mount(entry, cgroups, sources.take(place))?;
+    let mut root = open_root(plan, quiet).map_err(Error::Root)?;
+    let mut entries = plan.mounts.iter().enumerate();
+    loop {
+        let mut builder = mounts::Builder::new(&root).labelled(&plan.mount_label);
+        let mut covered = None;
+        for (place, entry) in entries.by_ref() {
+            builder.mount(entry, cgroups, sources.take(place))?;
+            if entry.destination == "/" {
+                covered = Some(entry);
+                break;
+            }
+        }
+        if let Some(entry) = covered {
+            builder.finish();
+            root = top_of(plan, entry).map_err(Error::Root)?;
+            continue;
+        }
+        if plan.setup_dev {
+            let dev = builder.dev().map_err(Error::Links)?;
+            dev::nodes(&root, dev.as_fd(), &plan.devices)?;
+            dev::links(dev.as_fd()).map_err(Error::Links)?;
+            root.done(dev);
+        }
+        builder.finish();
+        break;
     }
-    if plan.setup_dev {
-        let dev = builder.dev().map_err(Error::Links)?;
-        dev::nodes(&root, dev.as_fd(), &plan.devices)?;
-        dev::links(dev.as_fd()).map_err(Error::Links)?;
-        root.done(dev);
-    }
-    builder.finish();
     fs::chdir_fd(root.as_fd(), &plan.path).map_err(Error::Root)?;
     Ok(Prepared {
         root,
@@ -161,6 +176,16 @@ fn open_root(plan: &RootfsPlan, quiet: bool) -> sys::Result<Root> {
     let tree = clone_tree(fs::HERE, &plan.path, true, &plan.path)?;
     attach_at(tree.as_fd(), fs::HERE, &plan.path, &plan.path)?;
     Ok(Root::new(tree))
+}
+
+/// What `entry` has mounted on the root is the root from here on, as in runc: a path leads to it, the old handle does not.
+fn top_of(plan: &RootfsPlan, entry: &MountPlan) -> sys::Result<Root> {
+    let top = fs::open_at(fs::HERE, &plan.path, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+    if !matches!(entry.kind, MountKind::Bind { .. }) {
+        propagate(top.as_fd(), &entry.propagation, "/")?;
+        recursive_attrs(top.as_fd(), entry, "/")?;
+    }
+    Ok(Root::new(top))
 }
 
 /// Makes the mount that `path` is in private: the nearest mount point upwards is found by trying.

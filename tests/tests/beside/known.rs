@@ -232,6 +232,26 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        why: "a /dev/null that is another device is not opened, nor taken for a mask",
+        is: |c, _| {
+            let null = |d: &Value| {
+                d["path"] == "/dev/null" && (d["type"] != "c" || d["major"] != 1 || d["minor"] != 3)
+            };
+            c.config["linux"]["devices"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(null))
+        },
+    },
+    Known {
+        why: "options with data on a bind mount are refused, as by runc since 1.2",
+        is: |c, d| {
+            c.refused(
+                d,
+                "bind mounts cannot have any filesystem-specific options applied",
+            )
+        },
+    },
+    Known {
         why: "rules of a seccomp profile that contradict each other are refused in words",
         is: |c, d| c.refused(d, "and a different action"),
     },
@@ -380,6 +400,16 @@ pub fn unknown(case: &Case<'_>) -> Vec<Difference> {
 type Meant = (&'static str, fn(&str, &Difference) -> bool);
 
 const LINES: &[Meant] = &[
+    (
+        "an id is looked at before the state directory is made",
+        |_, d| {
+            d.key.ends_with("words")
+                && d.ours
+                    .as_deref()
+                    .is_some_and(|o| o.contains("invalid container ID format"))
+                && d.runc.as_deref().is_some_and(|r| r.contains("mkdir "))
+        },
+    ),
     (
         "-fjson is one option, of a name that nobody has; runc takes it for several short ones",
         |line, _| line.contains("-fjson"),

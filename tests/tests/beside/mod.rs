@@ -216,6 +216,10 @@ fn random_command_lines_end_alike() {
         else {
             continue;
         };
+        if !play(&script).iter().any(|d| d.key == one.key) {
+            eprintln!("seed {seed}: only once: {one:?}");
+            continue;
+        }
         let kind = format!(
             "{} {}",
             one.key.split_once(' ').map_or("", |k| k.1),
