@@ -204,8 +204,9 @@ for_vm() {
     done
 }
 
-# Of the same suite, ours, what cgroups have a part in, on a kernel with cgroup v2 alone and every controller: an emulated machine, all in one boot. VM_TESTS:
-# those with these words in their names instead; the whole suite, but for what takes minutes for each of its own, takes 40 minutes there:
+# Of the same suite, ours, what cgroups have a part in, on a kernel with cgroup v2 alone and every controller: an
+# emulated machine, all in one boot. VM_TESTS: those with these words in their names instead; the whole suite, but for
+# what takes minutes for each of its own, takes 40 minutes there:
 # VM_SECONDS=5000 VM_TESTS="--skip matrix::a_ --skip races_commands::".
 vm_tests="cgroups lifecycle:: run:: pause:: update:: update_bounds:: events:: ps:: exec_where:: rootless namespaces:: join:: races:: mounts::a_cgroup mounts::the_default hangs::create_in_a_frozen hangs::commands_on_a_frozen hangs::a_memory crash_commands:: crash::a_limit exec_fails::under"
 verb_vm() {

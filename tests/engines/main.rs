@@ -1,8 +1,8 @@
 //! The engines: Podman, Docker and containerd of Debian, each driven through the runtime under test and through Debian's runc.
 //!
-//! `cargo test -p integration --test engines -- [WORD...]` (the verb `engines` of `ci/run`). With words only those checks run whose line
-//! `engine runtime check` has all of them (`pause|limits`: either). `ENGINES_JOBS` is how many engines run at the same time; `ENGINES_RUNTIMES` which runtimes they get
-//! ("runc runc-rs"; there is "crun", too).
+//! `cargo test -p integration --test engines -- [WORD...]` (the verb `engines` of `ci/run`). With words only those
+//! checks run whose line `engine runtime check` has all of them (`pause|limits`: either). `ENGINES_JOBS` is how many
+//! engines run at the same time; `ENGINES_RUNTIMES` which runtimes they get ("runc runc-rs"; there is "crun", too).
 //!
 //! An engine with one runtime is a job. A job has a sandbox of its own ([`sandbox`]), in which nothing of the machine can be written and from
 //! which nothing survives; there it starts the engine, goes through its checks ([`checks`]) and writes down how each one ended. Here the

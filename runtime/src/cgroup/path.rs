@@ -34,7 +34,8 @@ impl CgroupPaths {
     /// in them: once such a path is in a state record, `delete --force` would kill whoever that is.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`]; a limit whose controller is missing, or that v1 or v2 cannot express; a path that is the root, or in systemd's `slice:prefix:name` form; an own group that the mount does not show.
+    /// [`Error::NotEmpty`]; a limit whose controller is missing, or that v1 or v2 cannot express; a path that is the root,
+    /// or in systemd's `slice:prefix:name` form; an own group that the mount does not show.
     pub fn plan(layout: &Layout, plan: &CgroupPlan, id: &str) -> Result<Self> {
         Self::of(layout, plan, id, None)
     }

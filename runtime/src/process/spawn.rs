@@ -176,8 +176,9 @@ fn word(kind: u64) -> &'static str {
     }
 }
 
-/// Starts init in new `spaces` and in its `cgroups`, with the caller's first `preserved` descriptors; `used` is closed with the rest. What init got is closed here when this returns: the end of a descriptor that only
-/// init holds tells of its death.
+/// Starts init in new `spaces` and in its `cgroups`, with the caller's first `preserved` descriptors; `used` is closed
+/// with the rest. What init got is closed here when this returns: the end of a descriptor that only init holds tells of
+/// its death.
 ///
 /// # Errors
 /// That of the call that failed; nothing is left.

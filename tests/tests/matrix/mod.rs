@@ -1,8 +1,9 @@
 //! The crash and errno matrix: each system call of the processes of a command is replaced by SIGKILL or by an errno, and after it nothing
 //! may hang, lie, run with less isolation than asked for, or be left over.
 //!
-//! `a_sample_of_the_matrix` is part of every run; `the_whole_matrix` is ignored by default. `MATRIX_CASE` repeats one case, or all
-//! with this in their names, `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample begins, `MATRIX_BUNDLE` is the only bundle, `MATRIX_COMMANDS` are the only commands (`exec,pause`).
+//! `a_sample_of_the_matrix` is part of every run; `the_whole_matrix` is ignored by default. `MATRIX_CASE` repeats one
+//! case, or all with this in their names, `MATRIX_STEP` takes every n-th of the whole, `MATRIX_SEED` is where a sample
+//! begins, `MATRIX_BUNDLE` is the only bundle, `MATRIX_COMMANDS` are the only commands (`exec,pause`).
 
 mod bundle;
 mod case;
