@@ -70,6 +70,15 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        why: "a file that is no such device at a device's path is an error; runc takes it for the device",
+        is: |c, d| {
+            c.refused(
+                d,
+                ": the image has something else there; remove it, or mount",
+            )
+        },
+    },
+    Known {
         why: "an empty program name is refused before anything is made",
         is: |c, d| c.refused(d, "exec: \"\": executable file not found in $PATH"),
     },
