@@ -480,6 +480,24 @@ fn a_cgroup_mount_shows_every_hierarchy() {
 }
 
 /// Absolute links of an image are meant to be followed inside it.
+/// The options are those of the hierarchies; what carries them keeps its own.
+#[test]
+fn the_tmpfs_of_a_cgroup_mount() {
+    need_root!();
+    if is_v2() {
+        return;
+    }
+    for options in [&["ro"][..], &["rw"], &["nosuid", "ro"]] {
+        let mounts = mountinfo(|g| {
+            g.without_namespace("cgroup")
+                .unmount("/sys/fs/cgroup")
+                .mount("/sys/fs/cgroup", "cgroup", "cgroup", options);
+        });
+        let tmpfs = &mounts.iter().find(|m| m.0 == "/sys/fs/cgroup").unwrap().1;
+        assert!(has(tmpfs, "nosuid,nodev,noexec"), "{options:?}: {tmpfs}");
+    }
+}
+
 #[test]
 fn links_in_mount_points_stay_inside() {
     need_root!();

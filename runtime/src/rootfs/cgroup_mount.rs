@@ -104,16 +104,8 @@ fn v1(
     if !new_namespace && !hierarchies.is_empty() && plan.flags != 0 {
         // One call for all of them; the tmpfs, which it also reaches, has its own flags back at once.
         set_flags(dir.as_fd(), plan.flags, true, dest)?;
-        if plan.flags & libc::MS_RDONLY != 0 {
-            set_attr(
-                dir.as_fd(),
-                SetAttr {
-                    clear: attr::RDONLY,
-                    ..SetAttr::default()
-                },
-                false,
-                dest,
-            )?;
+        if plan.flags != FLAGS {
+            set_flags(dir.as_fd(), FLAGS, false, dest)?;
         }
     }
     for hierarchy in hierarchies {
