@@ -261,6 +261,17 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        why: "where the root is shared masks and read-only paths are, too: what covers them is seen by its peers",
+        is: |c, d| {
+            let linux = &c.config["linux"];
+            d.key.starts_with("mount ")
+                && linux["rootfsPropagation"]
+                    .as_str()
+                    .is_some_and(|p| p.ends_with("shared"))
+                && (linux["maskedPaths"].is_array() || linux["readonlyPaths"].is_array())
+        },
+    },
+    Known {
         why: "rules of a seccomp profile that contradict each other are refused in words",
         is: |c, d| c.refused(d, "and a different action"),
     },
@@ -409,6 +420,19 @@ pub fn unknown(case: &Case<'_>) -> Vec<Difference> {
 type Meant = (&'static str, fn(&str, &Difference) -> bool);
 
 const LINES: &[Meant] = &[
+    (
+        "--root / is refused before the command is looked at",
+        |line, d| {
+            line.contains("\"--root\",\"/\"")
+                && d.ours
+                    .as_deref()
+                    .is_some_and(|o| o.is_empty() || o.contains("should not be set to"))
+        },
+    ),
+    (
+        "kill refuses a negative number; runc --all warns, and says that all is well",
+        |line, _| line.contains("\"kill\"") && line.contains("\"-1\""),
+    ),
     (
         "an id is looked at before the state directory is made",
         |_, d| {

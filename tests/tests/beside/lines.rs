@@ -444,7 +444,7 @@ fn plain(text: &str, pid: u32) -> String {
         let words = line.split(' ').map(|w| {
             let digits = w.chars().filter(char::is_ascii_digit).count();
             // A number, a time of day, or CPU time in percent.
-            if digits > 2 && !w.contains('/') || digits == w.len() {
+            if digits > 2 && !w.contains('/') || digits > 0 && digits == w.len() {
                 "N"
             } else {
                 w

@@ -103,6 +103,7 @@ impl Stage {
         let runtime = self.runtime(who);
         let (mut command, out, err) = runtime.command(args);
         command
+            .current_dir(self.path().join("hooks"))
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let mut child = command.spawn().expect("spawn the runtime");

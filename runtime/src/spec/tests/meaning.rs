@@ -315,6 +315,7 @@ fn devices_in_full() {
         [
             node("/dev/null", DeviceKind::Char, 5, 6, 0o600, 7, 8),
             node("/dev/p", DeviceKind::Fifo, 0, 0, 0o666, 0, 0),
+            // Set-ID bits mean nothing there.
             node("/dev/b", DeviceKind::Block, 1, 2, 0o711, 0, 0),
         ]
     );
