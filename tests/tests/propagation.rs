@@ -77,3 +77,39 @@ fn shared_mounts_reach_the_host() {
         assert!(shared.join("new/file").exists(), "{root}");
     }
 }
+
+/// What is attached below a shared mount becomes shared with it: each has the propagation that it was given all the same.
+#[test]
+fn below_a_shared_mount() {
+    need_root!();
+    let dir = TempDir::new("shared");
+    let (shared, other) = (dir.path().join("shared"), dir.path().join("other"));
+    for path in [&shared, &other] {
+        std::fs::create_dir(path).unwrap();
+    }
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("shared", &shared, "tmpfs", flags, None).unwrap();
+    rustix::mount::mount_change(&shared, rustix::mount::MountPropagationFlags::SHARED).unwrap();
+    let kinds = ["private", "rprivate", "unbindable", "runbindable", "slave"];
+    for kind in kinds {
+        std::fs::create_dir(shared.join(kind)).unwrap();
+    }
+    let mounts = mountinfo(|g| {
+        // The root alone: "rshared" shares all that is below it once more, at the end.
+        g.set("/linux/rootfsPropagation", "shared")
+            .bind(&shared, "/mnt", &["rbind", "rshared"]);
+        for kind in kinds {
+            g.bind(&other, &format!("/mnt/{kind}"), &["rbind", kind]);
+        }
+    });
+    for kind in kinds {
+        let point = format!("/mnt/{kind}");
+        let seen = &mounts.iter().find(|m| m.0 == point).unwrap().2;
+        let shared = seen.contains("shared");
+        assert_eq!(
+            (shared, seen.contains("unbindable")),
+            (false, kind.ends_with("unbindable")),
+            "{kind}: {seen}"
+        );
+    }
+}

@@ -58,6 +58,8 @@ pub fn bind(
             errno,
         }
     })?;
+    // Now that it is there: what is attached below a shared mount becomes shared with it, and what is unbindable cannot be.
+    super::propagate(tree.as_fd(), &mount.propagation, source)?;
     root.done(target.fd);
     root.done(tree);
     Ok(())
@@ -95,31 +97,20 @@ fn mismatch(errno: Errno, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Errno
     }
 }
 
-/// Flags, recursive attributes and propagation, in runc's order.
+/// Flags and recursive attributes, in runc's order.
 fn configure(tree: BorrowedFd<'_>, mount: &MountPlan, source: &str) -> sys::Result<()> {
     // No option at all, not even a clearing one: the source's flags stay.
-    let mut change = if mount.flags != 0 || mount.cleared != 0 {
+    let change = if mount.flags != 0 || mount.cleared != 0 {
         attr::remount(mount.flags)
     } else {
         SetAttr::default()
     };
-    let mut propagation = mount.propagation.as_slice();
-    // The first propagation change rides along when it is not recursive.
-    if let Some((&first, rest)) = propagation.split_first()
-        && first & libc::MS_REC == 0
-    {
-        change.propagation = first;
-        propagation = rest;
-    }
     if !change.is_empty() {
         match set_attr(tree, change, false, source) {
-            Err(error) if error.errno == Errno::EPERM => {
-                keep_locked(tree, mount, source, change, error)?
-            }
+            Err(error) if error.errno == Errno::EPERM => keep_locked(tree, mount, source, error)?,
             done => done?,
         }
     }
-    super::propagate(tree, propagation, source)?;
     super::recursive_attrs(tree, mount, source)
 }
 
@@ -128,7 +119,6 @@ fn keep_locked(
     tree: BorrowedFd<'_>,
     mount: &MountPlan,
     source: &str,
-    change: SetAttr,
     error: sys::Error,
 ) -> sys::Result<()> {
     let flags = nix::sys::statvfs::fstatvfs(tree).map_or(FsFlags::empty(), |stat| stat.flags());
@@ -136,11 +126,7 @@ fn keep_locked(
     let Some(flags) = attr::keep_locked(mount.flags, mount.cleared, st_to_ms(flags.bits())) else {
         return Err(error);
     };
-    let retry = SetAttr {
-        propagation: change.propagation,
-        ..attr::remount(flags)
-    };
-    set_attr(tree, retry, false, source)
+    set_attr(tree, attr::remount(flags), false, source)
 }
 
 /// statfs(2)'s `ST_*` are `MS_*` but for relatime.
