@@ -39,6 +39,16 @@ pub fn own(c: &Container) {
     assert!(done.unwrap().success());
 }
 
+/// What the kernel makes for the container belongs to its root: the mqueue filesystem is that of who made the ipc namespace.
+#[test]
+fn mqueue_is_roots() {
+    need_root!();
+    let c = mapped(|g| {
+        g.sh("stat -c %u /dev/mqueue /dev/shm /dev/pts");
+    });
+    assert_eq!(c.run().ok().lines(), ["0", "0", "0"]);
+}
+
 #[test]
 fn root_inside_is_the_mapped_user_outside() {
     need_root!();

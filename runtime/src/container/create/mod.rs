@@ -358,11 +358,13 @@ impl<'a> Making<'a> {
             Some((clone::Refused::Join(place), errno)) => {
                 Error::sys("unable to start init")(self.spaces.refusal(place, errno))
             }
-            Some((clone::Refused::Birth | clone::Refused::Root, errno)) => Error::sys(
-                "unable to start init",
-            )(
-                sys::Error::new("setresuid", "root of the container's user namespace", errno),
+            Some((clone::Refused::Birth, errno)) => Error::sys("unable to start init")(
+                sys::Error::new("clone3", "in the joined namespaces", errno),
             ),
+            Some((clone::Refused::Root(call), errno)) => {
+                let object = "as root of the container's user namespace";
+                Error::sys("unable to start init")(sys::Error::new(call, object, errno))
+            }
             Some((clone::Refused::Exec(call), errno)) => {
                 Error::sys("unable to start init")(clone::exec_error(call, errno))
             }

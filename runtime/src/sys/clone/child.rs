@@ -172,10 +172,18 @@ fn wait_and_become_root(memory: &Memory, above: i64) -> ! {
         if done < 0 && done != -i64::from(libc::EPERM) {
             refuse(memory, AT_ROOT, 0, done);
         }
+        let mut place = 1;
         for call in [libc::SYS_setresgid, libc::SYS_setresuid] {
             let done = syscall(call, 0, 0, 0, 0, 0);
             if done < 0 {
-                refuse(memory, AT_ROOT, 0, done);
+                refuse(memory, AT_ROOT, place, done);
+            }
+            place += 1;
+        }
+        if memory.as_root != 0 {
+            let done = syscall(libc::SYS_unshare, memory.as_root as i64, 0, 0, 0, 0);
+            if done < 0 {
+                refuse(memory, AT_ROOT, place, done);
             }
         }
         execute(memory, above)

@@ -56,8 +56,8 @@ pub enum Refused {
     Join(usize),
     /// The birth of the second child.
     Birth,
-    /// To become root of its user namespace.
-    Root,
+    /// To become root of its user namespace, and to have what is then its own: the call.
+    Root(&'static str),
     /// The exec itself: the call.
     Exec(&'static str),
 }
@@ -121,6 +121,7 @@ struct Memory {
     join: Vec<(RawFd, u64)>,
     twice: bool,
     user: bool,
+    as_root: u64,
     second: libc::clone_args,
     second_stack: Vec<u64>,
     second_pid: AtomicI32,
@@ -140,7 +141,7 @@ impl Memory {
             AT_CGROUP => Refused::Cgroup(place),
             AT_JOIN => Refused::Join(place),
             AT_BIRTH => Refused::Birth,
-            AT_ROOT => Refused::Root,
+            AT_ROOT => Refused::Root(ROOT_CALLS.get(place).copied().unwrap_or_default()),
             _ => Refused::Exec(EXEC_CALLS.get(place).copied().unwrap_or_default()),
         };
         (errno != 0).then(|| (what, Errno::from_raw(errno)))
@@ -151,6 +152,8 @@ const AT_CGROUP: i32 = 0;
 const AT_JOIN: i32 = 1;
 const AT_BIRTH: i32 = 2;
 const AT_ROOT: i32 = 3;
+/// Of [`AT_ROOT`], by its place.
+const ROOT_CALLS: [&str; 4] = ["setgroups", "setresgid", "setresuid", "unshare"];
 const AT_EXEC: i32 = 4;
 /// Of [`AT_EXEC`], by its place.
 const EXEC_CALLS: [&str; 3] = ["execveat", "close_range", "dup3"];
@@ -184,6 +187,11 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
             .collect()
     };
     let (fds, program, _moved) = out_of_the_way(what)?;
+    // Who makes an ipc namespace owns the root of its mqueue filesystem: its own root should.
+    let as_root = match what.user {
+        true => what.namespaces & libc::CLONE_NEWIPC as u64,
+        false => 0,
+    };
     let mut memory = Box::new(Memory {
         argv: pointers(args),
         envp: pointers(env),
@@ -197,6 +205,7 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
             .collect(),
         twice: what.twice,
         user: what.user,
+        as_root,
         // SAFETY: an all-zero clone_args is valid: every field is an integer.
         second: unsafe { std::mem::zeroed() },
         second_stack: vec![0; if what.twice { STACK / 8 } else { 0 }],
@@ -212,7 +221,7 @@ pub fn spawn_in(what: &Spawn<'_>, enter: &[BorrowedFd<'_>]) -> Result<Child> {
     let mut pidfd: RawFd = -1;
     // SAFETY: an all-zero clone_args is valid: every field is an integer.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = what.namespaces | libc::CLONE_PIDFD as u64 | libc::CLONE_VM as u64;
+    args.flags = what.namespaces & !as_root | libc::CLONE_PIDFD as u64 | libc::CLONE_VM as u64;
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     args.stack = memory.stack.as_mut_ptr() as u64;
