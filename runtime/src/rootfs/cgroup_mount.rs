@@ -105,7 +105,12 @@ fn v1(
         // One call for all of them; the tmpfs, which it also reaches, has its own flags back at once.
         set_flags(dir.as_fd(), plan.flags, true, dest)?;
         if plan.flags != FLAGS {
-            set_flags(dir.as_fd(), FLAGS, false, dest)?;
+            let own = SetAttr {
+                set: attr::NOSUID | attr::NODEV | attr::NOEXEC,
+                clear: attr::RDONLY | attr::ATIME | attr::NODIRATIME | attr::NOSYMFOLLOW,
+                ..SetAttr::default()
+            };
+            set_attr(dir.as_fd(), own, false, dest)?;
         }
     }
     for hierarchy in hierarchies {
