@@ -198,7 +198,7 @@ for_vm() {
     cp $release target/ci/vm/runc-rs
     for test in "$@"; do
         binary=$(cargo test --locked -p integration --test "$test" --no-run --message-format=json |
-            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+            sed -n '/"kind":\["test"\]/s/.*"executable":"\([^"]*\)".*/\1/p')
         [ -x "$binary" ] || { echo "cargo names no test binary: $binary"; return 1; }
         cp "$binary" "target/ci/vm/$test"
     done
