@@ -2,13 +2,15 @@
 
 use std::process::Command;
 
+use integration::tracer::{Action, Call};
 use integration::{
-    Container, cgroup_dirs, cgroup_mounts, is_ours, need_root, proc_status, skip, this_test,
-    wait_until,
+    Container, Signal, cgroup_dirs, cgroup_mounts, is_ours, need_root, proc_status, signal, skip,
+    this_test, wait_until,
 };
 use serde_json::json;
 
 use crate::exec::{detached, exec, running, sh};
+use crate::looked_into::run;
 use crate::userns::mapped;
 
 const LINKS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time"];
@@ -242,6 +244,54 @@ fn paused_meanwhile() {
         .says("the container was paused meanwhile");
     std::fs::write(&file, thaw).unwrap();
     let alone = wait_until(|| integration::pids_of_cgroup(&c.id).len() == 1);
+    assert!(alone, "{:?}", integration::pids_of_cgroup(&c.id));
+}
+
+/// The same between the last word of the process that was started outside and its end: the other one, born in the pid namespace, is
+/// there by then, and who is to be collected does not come to its end.
+#[test]
+fn paused_at_its_birth() {
+    need_root!();
+    if !is_ours() {
+        return skip(&this_test(), "it is about ours");
+    }
+    let c = running();
+    let (file, freeze, thaw) = freezer(&c);
+    let dir = integration::TempDir::new("stdio");
+    let mut command = Command::new(c.runtime.binary());
+    command.arg("--root").arg(c.runtime.root());
+    command.args(["exec", &c.id, "true"]);
+    let whole = run(&command, dir.path(), None);
+    assert_eq!(whole.code, 0, "{whole:?}");
+    let is_last_word = |call: &&Call| call.process == 1 && call.name == "sendto";
+    let call = whole.calls.iter().rev().find(is_last_word).unwrap();
+    let trace = std::thread::scope(|scope| {
+        let tracing = scope.spawn(|| run(&command, dir.path(), Some((call, Action::Stop))));
+        let is_stopped = |pid: &u32| proc_status(*pid, "State").is_some_and(|s| s.starts_with('T'));
+        let mut found = None;
+        assert!(wait_until(|| {
+            found = integration::pids_of_cgroup(&c.id)
+                .into_iter()
+                .find(is_stopped);
+            found.is_some()
+        }));
+        std::fs::write(&file, freeze).unwrap();
+        signal(found.unwrap(), Signal::CONT);
+        let said = || {
+            let text = std::fs::read_to_string(dir.path().join("err")).unwrap();
+            text.contains("the container was paused meanwhile")
+        };
+        let told = wait_until(said);
+        // The tracer has to do with the frozen ones, too.
+        std::fs::write(&file, thaw).unwrap();
+        assert!(told);
+        tracing.join().unwrap()
+    });
+    assert_eq!((trace.code, trace.hung), (255, None));
+    let alone = wait_until(|| {
+        c.reap_orphans();
+        integration::pids_of_cgroup(&c.id).len() == 1
+    });
     assert!(alone, "{:?}", integration::pids_of_cgroup(&c.id));
 }
 

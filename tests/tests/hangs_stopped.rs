@@ -45,6 +45,44 @@ fn marking() -> (Container, std::path::PathBuf) {
     (c, mark)
 }
 
+/// Init has accepted, and is paused before it executes: `start` does not wait for a thaw that may never come, and what it says has
+/// failed does not happen after one. A short pause does no harm.
+#[test]
+fn a_start_that_is_paused_on_its_way() {
+    need_root!();
+    if !ours_alone("its hook has run before start ends") {
+        return;
+    }
+    for resumed in [true, false] {
+        let (c, mark) = marking();
+        let c = c.with_config(|g| {
+            let wait = "touch /hook; while ! test -e /go; do sleep 0.02; done";
+            g.set(
+                "/hooks/startContainer",
+                json!([{"path": "/bin/sh", "args": ["sh", "-c", wait]}]),
+            );
+        });
+        c.create().ok();
+        let starter = Running::start(&c, &["start", &c.id]);
+        assert!(wait_until(|| c.bundle.rootfs("hook").exists()));
+        c.call(&["pause"]).ok();
+        std::fs::write(c.bundle.rootfs("go"), "").unwrap();
+        if resumed {
+            c.call(&["resume"]).ok();
+            within(BOUND, || starter.end(&c)).ok();
+            assert!(wait_until(|| mark.exists()));
+            c.call(&["delete", "--force"]).ok();
+        } else {
+            within(BOUND, || starter.end(&c))
+                .refused("container init does not answer: it is paused");
+            assert_eq!(c.status(), "stopped");
+            assert!(!mark.exists());
+            c.delete().ok();
+        }
+        c.nothing_left();
+    }
+}
+
 /// `start` gives up, and what it asked for does not happen later behind its caller's back.
 #[test]
 fn start_of_a_stopped_init() {

@@ -162,8 +162,10 @@ fn start_and_pause_at_once() {
         c.create().ok();
         let mut lines = vec!["start ID", "pause ID", "update --pids-limit 40 ID", "ps ID"];
         lines.rotate_left(round % 4);
-        for out in at_once(&c, &lines) {
-            harmless(&out);
+        let all = at_once(&c, &lines);
+        all.iter().for_each(harmless);
+        if all.iter().any(|out| was_paused_on_its_way(&c, out)) {
+            continue;
         }
         if c.status() == "paused" {
             c.call(&["resume"]).ok();
@@ -173,6 +175,11 @@ fn start_and_pause_at_once() {
         }
         assert!(wait_until(|| c.status() == "running"), "{}", c.status());
     }
+}
+
+/// Its init had accepted a start, and was paused before it executed: the start has failed, and so must the container have.
+pub fn was_paused_on_its_way(c: &Container, start: &Output) -> bool {
+    start.stderr.contains("does not answer: it is paused") && c.status() == "stopped"
 }
 
 /// A delete without force beside them: it removes a container that has stopped, and no other.

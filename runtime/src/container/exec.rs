@@ -335,8 +335,7 @@ impl Entering<'_> {
         if certificate.stage == Stage::Born && certificate.pid == 0 {
             return Ok(started);
         }
-        // It has said its last word.
-        let _ = pidfd::wait(started.pidfd(), false);
+        self.last_word(&started, certificate.pid)?;
         match certificate {
             Certificate {
                 stage: Stage::Born,
@@ -351,6 +350,24 @@ impl Entering<'_> {
                 process::refused(stage, errno),
             )),
         }
+    }
+
+    /// Reaps `started`, which has said its last word, and started `next` (0: nobody). Paused before its end it would never come to it.
+    fn last_word(&self, started: &Peer, next: i32) -> Result<(), Error> {
+        let mut quarters = 0;
+        while !started.is_dead(250).unwrap_or(true) {
+            quarters += 1;
+            if quarters >= 4 && self.is_paused() {
+                // Their deaths wait for the thaw.
+                let _ = pidfd::send_signal(started.pidfd(), libc::SIGKILL);
+                if let Some(next) = (next > 0).then(|| pidfd::open(next)).and_then(Result::ok) {
+                    let _ = pidfd::send_signal(next.as_fd(), libc::SIGKILL);
+                }
+                return Err(creator::Error::Paused.into());
+            }
+        }
+        let _ = pidfd::wait(started.pidfd(), false);
+        Ok(())
     }
 
     /// The handshake, and what is to be done between its messages.

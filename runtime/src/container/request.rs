@@ -53,7 +53,8 @@ impl<'a, S: States> Request<'a, S> {
         }))
     }
 
-    /// Until its end. `accepted` is how long the rest may take, in seconds, once init has accepted it; `None`: for ever.
+    /// Until its end. `accepted` is how long the rest may take, in seconds, once init has accepted it; `None`: for ever, as long as
+    /// init is not paused.
     ///
     /// # Errors
     /// An init that does not answer. If it had not accepted, it never will.
@@ -67,13 +68,16 @@ impl<'a, S: States> Request<'a, S> {
                     if given_up {
                         return Err(self.silent());
                     }
-                    let patience = accepted.unwrap_or(u64::MAX);
+                    let patience = accepted.unwrap_or(gate::ANSWER_S.into());
                     self.driver.transport().set_patience(patience);
                 }
                 // What it is asked for must not happen after this has failed, but its answer may have crossed with that.
                 Ok(Received::Ended(_)) | Err(_) if given_up => return Err(self.silent()),
                 Ok(Received::Ended(outcome)) => return Ok(outcome),
                 Err(driver::Error::Transport(error)) if error.errno == Errno::ETIMEDOUT => {
+                    if self.accepted && accepted.is_none() && !self.is_paused() {
+                        continue;
+                    }
                     if self.accepted {
                         return Err(self.silent());
                     }
@@ -94,6 +98,11 @@ impl<'a, S: States> Request<'a, S> {
             Some(init) => super::delete::end(init, self.record, false),
             None => super::delete::kill(self.record, false),
         }
+    }
+
+    /// Who waits for the thaw keeps others waiting, who may be those that would thaw it: an engine does one thing after the other.
+    fn is_paused(&self) -> bool {
+        cgroup::is_frozen(&paths(self.record)).is_ok_and(|frozen| frozen)
     }
 
     fn silent(&mut self) -> Error {
