@@ -108,7 +108,7 @@ fn check_rootfs(rootfs: &RootfsPlan) {
 }
 
 fn check_namespaces(init: &InitPlan) {
-    let own = Namespaces(init.namespaces.0 | init.joined.0);
+    let own = init.given();
     assert!(own.has(Namespaces::MOUNT));
     assert!(init.namespaces.0 & init.joined.0 == 0);
     let uts = own.has(Namespaces::UTS);

@@ -122,9 +122,14 @@ impl InitHooks {
 }
 
 impl InitPlan {
+    /// The namespaces that the config gave the container, new or joined.
+    pub const fn given(&self) -> Namespaces {
+        Namespaces(self.namespaces.0 | self.joined.0)
+    }
+
     /// Does the container run in another user namespace than the creator's, a new or a joined one?
     pub const fn in_user_namespace(&self) -> bool {
-        self.namespaces.has(Namespaces::USER) || self.joined.has(Namespaces::USER)
+        self.given().has(Namespaces::USER)
     }
 }
 

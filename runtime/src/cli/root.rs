@@ -3,7 +3,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 
@@ -35,7 +34,7 @@ pub(super) fn make(root: &Path) -> Result<(), Failure> {
         Failure::from(sys::Error::new(call, root.to_string_lossy(), errno))
     };
     state::make_root(root).map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+        let errno = sys::errno_of(&error);
         let hint = "the path in $XDG_RUNTIME_DIR must be writable by the user";
         failed(hint, "mkdir", errno)
     })?;

@@ -81,8 +81,7 @@ impl Ready {
             return Ok(None);
         };
         let own = init.pidfd().try_clone_to_owned().map_err(|error| {
-            let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-            Error::sys("cannot wait for init")(sys::Error::new("fcntl", "", errno))
+            Error::sys("cannot wait for init")(sys::Error::io("fcntl", "", &error))
         })?;
         Ok(Some(Self {
             proxy: Proxy::new(ear, Some(manager), init.pid()),

@@ -1,8 +1,7 @@
 //! `exec`: one more process in a container.
 
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -118,7 +117,7 @@ fn stopped() -> Error {
 fn plan(dir: &Dir, record: &Record, args: &ExecArgs) -> Result<Plan, Error> {
     let config = dir.config()?;
     let file = match &args.process {
-        Some(path) => Some(read(path).map_err(Error::sys("cannot read the process"))?),
+        Some(path) => Some(spec::text_of(path).map_err(Error::sys("cannot read the process"))?),
         None => None,
     };
     let asked = match &file {
@@ -147,18 +146,6 @@ fn plan(dir: &Dir, record: &Record, args: &ExecArgs) -> Result<Plan, Error> {
         tracing::warn!("{warning}");
     }
     Ok(plan)
-}
-
-/// `--process`
-fn read(path: &Path) -> sys::Result<Vec<u8>> {
-    let failed = |call| {
-        move |error: std::io::Error| {
-            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            sys::Error::new(call, path.display().to_string(), errno)
-        }
-    };
-    let file = File::open(path).map_err(failed("open"))?;
-    spec::text(file).map_err(failed("read"))
 }
 
 /// A process on its way into a container.
@@ -250,7 +237,7 @@ impl Entering<'_> {
     /// The namespaces to join: those that the config gave the container. They are init's, whatever has become of them.
     fn kinds(&self) -> Result<u64, Error> {
         let init = &self.plan.init;
-        let kinds = init.namespaces.0 | init.joined.0;
+        let kinds = init.given().0;
         if !init.joined.has(Namespaces::USER) {
             return Ok(kinds);
         }

@@ -75,10 +75,10 @@ impl<'a, S: States> Request<'a, S> {
                 Ok(Received::Ended(_)) | Err(_) if given_up => return Err(self.silent()),
                 Ok(Received::Ended(outcome)) => return Ok(outcome),
                 Err(driver::Error::Transport(error)) if error.errno == Errno::ETIMEDOUT => {
-                    if self.accepted && accepted.is_none() && !self.is_paused() {
-                        continue;
-                    }
                     if self.accepted {
+                        if accepted.is_none() && !is_paused(self.record) {
+                            continue;
+                        }
                         return Err(self.silent());
                     }
                     given_up = true;
@@ -100,11 +100,6 @@ impl<'a, S: States> Request<'a, S> {
         }
     }
 
-    /// Who waits for the thaw keeps others waiting, who may be those that would thaw it: an engine does one thing after the other.
-    fn is_paused(&self) -> bool {
-        cgroup::is_frozen(&paths(self.record)).is_ok_and(|frozen| frozen)
-    }
-
     fn silent(&mut self) -> Error {
         let peer = self.driver.transport().peer();
         silent(self.record, peer.map(|peer| &*peer))
@@ -116,12 +111,17 @@ impl<'a, S: States> Request<'a, S> {
     }
 }
 
+/// Who waits for the thaw keeps others waiting, who may be those that would thaw it: an engine does one thing after the other.
+fn is_paused(record: &Record) -> bool {
+    cgroup::is_frozen(&paths(record)).is_ok_and(|frozen| frozen)
+}
+
 /// Why init does not answer.
 fn silent(record: &Record, init: Option<&Peer>) -> Error {
     if init.is_some_and(Peer::is_stopped) {
         return Error::Silent("it is stopped (SIGSTOP, or a debugger)");
     }
-    if cgroup::is_frozen(&paths(record)).is_ok_and(|frozen| frozen) {
+    if is_paused(record) {
         return Error::Silent("it is paused");
     }
     match &record.runtime.agent {

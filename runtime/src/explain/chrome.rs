@@ -7,7 +7,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use serde_json::{Value, json};
 
 use super::timeline::{Side, Timeline};
@@ -39,8 +38,7 @@ pub fn write(path: &Path, file: &mut File, timeline: &Timeline) -> Result<()> {
 }
 
 fn error(call: &'static str, path: &Path, error: &std::io::Error) -> Error {
-    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-    Error::new(call, path.display().to_string(), errno)
+    Error::io(call, path.display().to_string(), error)
 }
 
 fn events(timeline: &Timeline) -> Vec<Value> {

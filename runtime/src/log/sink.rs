@@ -52,10 +52,7 @@ impl Sink {
             .mode(0o644)
             .custom_flags(libc::O_NONBLOCK)
             .open(path)
-            .map_err(|e| {
-                let errno = e.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-                sys::Error::new("open", path.display().to_string(), errno)
-            })?;
+            .map_err(|e| sys::Error::io("open", path.display().to_string(), &e))?;
         Ok(Self {
             file: Some(file),
             stalled: AtomicBool::new(false),

@@ -13,13 +13,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt,
-    socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
 use nix::sys::stat::{Mode, fchmod};
-use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::sys::{Error, Result, lock, time};
+use crate::sys::{self, Error, Result, lock, time};
 
 /// The lock's file.
 pub const LOCK: &str = "gate";
@@ -104,14 +102,10 @@ pub const ANSWER_S: u16 = 5;
 /// # Errors
 /// That of the call that failed; `EAGAIN`: too many wait for an init that does not accept anybody.
 pub fn knock(dir: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
-    let fd = stream()?;
-    // For connect(2) as well: unix(7), socket(7).
-    setsockopt(
-        &fd,
-        sockopt::SendTimeout,
-        &TimeVal::seconds(ANSWER_S.into()),
-    )
-    .map_err(|errno| Error::new("setsockopt", "SO_SNDTIMEO", errno))?;
+    let fd = sys::socket::stream(ANSWER_S).map_err(|error| Error {
+        object: SOCKET.to_owned(),
+        ..error
+    })?;
     match connect(fd.as_raw_fd(), &address(dir)?) {
         Ok(()) => Ok(Some(fd)),
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),

@@ -29,10 +29,7 @@ pub fn write(path: &Path, pid: i32) -> Result<()> {
             .and_then(|()| rename(&hidden, path).map_err(|e| ("rename", e)))
             .inspect_err(|_| drop(remove_file(&hidden)))
     });
-    written.map_err(|(call, error)| {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        Error::new(call, path.display().to_string(), errno)
-    })
+    written.map_err(|(call, error)| Error::io(call, path.display().to_string(), &error))
 }
 
 /// Exclusively: a link that somebody laid there is not followed. What is there is of a process that had this number and is gone.

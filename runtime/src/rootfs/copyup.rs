@@ -97,5 +97,5 @@ fn copy_file(source: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &std::ffi::CStr) 
     )?);
     io::copy(&mut from, &mut into)
         .map(drop)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+        .map_err(|error| sys::errno_of(&error))
 }

@@ -70,27 +70,25 @@ pub fn prepare_with(
     let mut entries = plan.mounts.iter().enumerate();
     loop {
         let mut builder = mounts::Builder::new(&root).labelled(&plan.mount_label);
-        let mut covered = None;
-        for (place, entry) in entries.by_ref() {
+        let mut covering = None;
+        while covering.is_none()
+            && let Some((place, entry)) = entries.next()
+        {
             builder.mount(entry, cgroups, sources.take(place))?;
-            if entry.destination == "/" {
-                covered = Some(entry);
-                break;
+            covering = (entry.destination == "/").then_some(entry);
+        }
+        let Some(entry) = covering else {
+            if plan.setup_dev {
+                let dev = builder.dev().map_err(Error::Links)?;
+                dev::nodes(&root, dev.as_fd(), &plan.devices)?;
+                dev::links(dev.as_fd()).map_err(Error::Links)?;
+                root.done(dev);
             }
-        }
-        if let Some(entry) = covered {
             builder.finish();
-            root = top_of(plan, entry).map_err(Error::Root)?;
-            continue;
-        }
-        if plan.setup_dev {
-            let dev = builder.dev().map_err(Error::Links)?;
-            dev::nodes(&root, dev.as_fd(), &plan.devices)?;
-            dev::links(dev.as_fd()).map_err(Error::Links)?;
-            root.done(dev);
-        }
+            break;
+        };
         builder.finish();
-        break;
+        root = top_of(plan, entry).map_err(Error::Root)?;
     }
     fs::chdir_fd(root.as_fd(), &plan.path).map_err(Error::Root)?;
     Ok(Prepared {

@@ -39,13 +39,8 @@ pub fn pivot(path: &str, quiet: bool) -> sys::Result<()> {
 /// The host's tree stays in the namespace below, and with it every whole proc and sysfs: the kernel takes them as leave to mount new ones, and
 /// so they go first, as in runc.
 pub fn move_root(path: &str) -> sys::Result<()> {
-    let mountinfo = std::fs::read("/proc/self/mountinfo").map_err(|error| {
-        sys::Error::new(
-            "read",
-            "/proc/self/mountinfo",
-            Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
-        )
-    })?;
+    let mountinfo = std::fs::read("/proc/self/mountinfo")
+        .map_err(|error| sys::Error::io("read", "/proc/self/mountinfo", &error))?;
     // Names are bytes. Those of others are not looked at, and what is to be covered must be found by its name.
     for point in String::from_utf8_lossy(&mountinfo)
         .lines()

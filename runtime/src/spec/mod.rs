@@ -47,7 +47,7 @@ pub use execution::{MEMORY_MODES, memory_flags};
 pub use limits::limits;
 pub use namespaces::NAMES as NAMESPACE_NAMES;
 pub use options::NAMES as MOUNT_OPTION_NAMES;
-pub use read::text;
+pub use read::{text, text_of};
 pub use template::{VERSION, template};
 
 use crate::plan::{InitPlan, Plan};

@@ -14,15 +14,6 @@ use super::error::{Error, Result, clip};
 use super::{MAX_SIZE, locate, path};
 use crate::sys::{self, close::Batch};
 
-/// An I/O error as the system call that it was.
-fn failed(call: &'static str, object: impl Into<String>, error: &io::Error) -> sys::Error {
-    sys::Error::new(
-        call,
-        object,
-        error.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
-    )
-}
-
 /// The bytes of `bundle`/config.json, and the open file: one open, one stat, one read.
 pub(super) fn config(bundle: &Path) -> Result<(Vec<u8>, File)> {
     let path = bundle.join("config.json");
@@ -35,14 +26,18 @@ pub(super) fn config(bundle: &Path) -> Result<(Vec<u8>, File)> {
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => match std::fs::metadata(bundle) {
                 // runc changes into the bundle before it looks for the file.
-                Err(error) => Error::Read(failed("chdir", bundle.display().to_string(), &error)),
+                Err(error) => Error::Read(sys::Error::io(
+                    "chdir",
+                    bundle.display().to_string(),
+                    &error,
+                )),
                 Ok(_) => Error::NotFound,
             },
-            _ => Error::Read(failed("open", object(), &error)),
+            _ => Error::Read(sys::Error::io("open", object(), &error)),
         })?;
     let meta = file
         .metadata()
-        .map_err(|error| Error::Read(failed("fstat", object(), &error)))?;
+        .map_err(|error| Error::Read(sys::Error::io("fstat", object(), &error)))?;
     if !meta.is_file() {
         return Err(Error::NotAFile);
     }
@@ -67,7 +62,7 @@ pub(super) fn config(bundle: &Path) -> Result<(Vec<u8>, File)> {
                 text.resize(filled * 2, 0);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::Read(failed("read", object(), &error))),
+            Err(error) => return Err(Error::Read(sys::Error::io("read", object(), &error))),
         }
     }
     text.truncate(filled);
@@ -85,6 +80,16 @@ pub fn text(from: impl Read) -> io::Result<Vec<u8>> {
         true => Err(io::Error::from(Errno::EFBIG)),
         false => Ok(text),
     }
+}
+
+/// [`text`] of a file of the caller's.
+///
+/// # Errors
+/// That of open(2); those of [`text`].
+pub fn text_of(path: &Path) -> sys::Result<Vec<u8>> {
+    let failed = |call| move |error| sys::Error::io(call, path.display().to_string(), &error);
+    let file = File::open(path).map_err(failed("open"))?;
+    text(file).map_err(failed("read"))
 }
 
 /// `bundle` as text; absolute.
@@ -162,7 +167,7 @@ fn open_directory(path: &str) -> Result<File> {
                 io::ErrorKind::NotFound => "stat",
                 _ => "open",
             };
-            Error::Rootfs(failed(call, path, &error))
+            Error::Rootfs(sys::Error::io(call, path, &error))
         })
 }
 
@@ -170,7 +175,7 @@ fn open_directory(path: &str) -> Result<File> {
 fn real_path(directory: &File, name: &str) -> Result<String> {
     let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let real = std::fs::read_link(&link)
-        .map_err(|error| Error::Rootfs(failed("readlink", link, &error)))?;
+        .map_err(|error| Error::Rootfs(sys::Error::io("readlink", link, &error)))?;
     real.into_os_string().into_string().map_err(|_| {
         Error::refused(format!(
             "invalid rootfs: {name}: the real path is not UTF-8"

@@ -56,10 +56,6 @@ fn fail(what: &'static str, call: &'static str, path: &Path) -> impl FnOnce(Errn
     }
 }
 
-fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
-}
-
 const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
     .union(OFlag::O_NOFOLLOW)
@@ -78,7 +74,7 @@ impl Dir {
             Ok(()) => {}
             Err(Errno::EEXIST) => return Err(Error::Exists),
             Err(Errno::ENOENT) => {
-                make_root(root).map_err(|error| no_root(root, errno_of(&error)))?;
+                make_root(root).map_err(|error| no_root(root, sys::errno_of(&error)))?;
                 match mkdir(&path, mode) {
                     Ok(()) => {}
                     Err(Errno::EEXIST) => return Err(Error::Exists),
@@ -161,7 +157,7 @@ impl Dir {
         let copy = self
             .fd
             .try_clone()
-            .map_err(|e| fail(what, "fcntl", &self.path())(errno_of(&e)))?;
+            .map_err(|e| fail(what, "fcntl", &self.path())(sys::errno_of(&e)))?;
         match Flock::lock(copy, FlockArg::LockExclusiveNonblock) {
             Ok(guard) => Ok(Some(Alone(Some(guard)))),
             Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => Ok(None),
@@ -218,7 +214,7 @@ impl Dir {
         let mut file = File::from(fd);
         let done = file.write_all(&text);
         self.written.borrow_mut().push(file.into());
-        done.map_err(|e| fail(what, "write", &path)(errno_of(&e)))?;
+        done.map_err(|e| fail(what, "write", &path)(sys::errno_of(&e)))?;
         renameat(&self.fd, RECORD_TMP, &self.fd, RECORD).map_err(fail(what, "rename", &path))
     }
 
@@ -239,7 +235,7 @@ impl Dir {
         File::from(fd)
             .take(RECORD_MAX + 1)
             .read_to_end(&mut text)
-            .map_err(|e| fail(what, "read", &path)(errno_of(&e)))?;
+            .map_err(|e| fail(what, "read", &path)(sys::errno_of(&e)))?;
         let junk = |reason: String| Error::Junk {
             path: path.display().to_string(),
             reason,
@@ -320,7 +316,7 @@ impl Dir {
         File::from(fd)
             .take(spec::MAX_SIZE + 1)
             .read_to_end(&mut text)
-            .map_err(|e| fail(what, "read", &path)(errno_of(&e)))?;
+            .map_err(|e| fail(what, "read", &path)(sys::errno_of(&e)))?;
         Ok(text)
     }
 

@@ -68,8 +68,7 @@ pub fn proc_stat(pid: i32) -> sys::Result<Option<ProcStat>> {
     // The file is at most 52 numbers of 20 digits and a command of 64 bytes.
     let mut buffer = [0_u8; 1280];
     let read = File::open(&path).and_then(|mut file| file.read(&mut buffer));
-    let errno = |e: std::io::Error| e.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-    match read.map_err(errno) {
+    match read.map_err(|error| sys::errno_of(&error)) {
         Ok(n) => match parse_stat(&buffer[..n]) {
             Some(stat) => Ok(Some(stat)),
             None => Err(sys::Error::new("parse", path, Errno::EINVAL)),

@@ -15,6 +15,11 @@ pub struct Error {
     pub errno: Errno,
 }
 
+/// The errno of an error of the standard library; of one without, `EIO`.
+pub fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
 /// Result of a kernel call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -26,6 +31,11 @@ impl Error {
             object: object.into(),
             errno,
         }
+    }
+
+    /// A failed `call` on `object`, as the standard library tells of it. What it says by itself, without an errno, is `EIO`.
+    pub fn io(call: &'static str, object: impl Into<String>, error: &std::io::Error) -> Self {
+        Self::new(call, object, errno_of(error))
     }
 
     /// A failed `call` on `object`, from the calling thread's `errno`.

@@ -38,7 +38,7 @@ pub mod tty;
 pub mod userns;
 pub mod vfork;
 
-pub use error::{Error, Result, words};
+pub use error::{Error, Result, errno_of, words};
 pub use own::{euid, hide, open_standard_streams, set_name, setsid, unshare};
 pub use seal::{sealed_exe, unreadable_exe};
 pub use time::local_offset;

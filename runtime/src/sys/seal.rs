@@ -84,13 +84,7 @@ fn memory_file() -> nix::Result<OwnedFd> {
 
 fn sealed_copy() -> Result<OwnedFd> {
     let object = "a sealed copy of /proc/self/exe";
-    let error = |call, e: std::io::Error| {
-        Error::new(
-            call,
-            object,
-            Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)),
-        )
-    };
+    let error = |call, e: std::io::Error| Error::io(call, object, &e);
     let copy = memory_file().map_err(|errno| {
         let hint = match errno {
             Errno::EACCES => " (vm.memfd_noexec is 2)",

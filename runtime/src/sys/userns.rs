@@ -34,22 +34,17 @@ pub fn with_maps(uid_map: &str, gid_map: &str) -> Result<OwnedFd> {
             .open(&path)
             // One write: the kernel takes no second one.
             .and_then(|mut file| file.write_all(map.as_bytes()))
-            .map_err(|error| failed("write", format!("{name} of an id-mapped mount"), &error))?;
+            .map_err(|error| Error::io("write", format!("{name} of an id-mapped mount"), &error))?;
     }
     File::open(file("ns/user"))
         .map(OwnedFd::from)
         .map_err(|error| {
-            failed(
+            Error::io(
                 "open",
                 "the user namespace of an id-mapped mount".to_owned(),
                 &error,
             )
         })
-}
-
-fn failed(call: &'static str, object: String, error: &std::io::Error) -> Error {
-    let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-    Error::new(call, object, errno)
 }
 
 /// A process that only waits for its end. Not collected before it is dropped: until then its number is its own.

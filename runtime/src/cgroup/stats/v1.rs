@@ -2,8 +2,6 @@
 
 use std::io::ErrorKind;
 
-use nix::errno::Errno;
-
 use super::super::error::Result;
 use super::super::path::CgroupPaths;
 use super::group::Group;
@@ -63,8 +61,7 @@ pub(super) fn page_sizes() -> Result<Vec<String>> {
     });
     match read {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            return Err(sys::Error::new("read", PATH, errno).into());
+            return Err(sys::Error::io("read", PATH, &error).into());
         }
         _ => {}
     }

@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io::Write;
 
-use nix::errno::Errno;
-
 use super::super::busybox::{self, Busybox};
 use super::super::lowargs::LowArgs;
 use super::super::{Failure, Outcome};
@@ -29,10 +27,7 @@ pub(super) fn spec(low: &LowArgs) -> Outcome {
         Busybox::find()?.lay(root)?;
         text = text.replacen("\"terminal\": true", "\"terminal\": false", 1);
     }
-    let failed = |call, e: &std::io::Error| {
-        let errno = e.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        Failure::from(sys::Error::new(call, CONFIG, errno))
-    };
+    let failed = |call, e: &std::io::Error| Failure::from(sys::Error::io(call, CONFIG, e));
     let mut file = File::create_new(CONFIG).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => exists(),
         _ => failed("open", &e),

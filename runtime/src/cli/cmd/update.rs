@@ -1,10 +1,7 @@
 //! `update`: from options, or a file, to limits.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::path::Path;
-
-use nix::errno::Errno;
 
 use super::super::lowargs::LowArgs;
 use super::super::{Failure, Outcome, bytes};
@@ -44,19 +41,11 @@ pub(super) fn update(globals: &Globals, id: &Id, low: &LowArgs) -> Outcome {
 
 /// The file's text, or what standard input has up to its end.
 fn read(name: &OsStr) -> Result<Vec<u8>, Failure> {
-    let path = name.to_string_lossy();
-    let failed = |call| {
-        let path = path.clone().into_owned();
-        move |error: std::io::Error| {
-            let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-            Failure::from(sys::Error::new(call, path, errno))
-        }
-    };
     if name == "-" {
-        return spec::text(std::io::stdin().lock()).map_err(failed("read"));
+        let text = spec::text(std::io::stdin().lock());
+        return text.map_err(|error| sys::Error::io("read", "-", &error).into());
     }
-    let file = File::open(name).map_err(failed("open"))?;
-    spec::text(file).map_err(failed("read"))
+    spec::text_of(Path::new(name)).map_err(Failure::from)
 }
 
 /// The limits that the options name. A 0, and an empty text, are "not given", as in runc.

@@ -47,8 +47,8 @@ const NAMESPACES: [(u64, &str, &str); 8] = [
 
 /// Those that the config gave the container; with the path of each that is joined.
 fn namespaces(plan: &Plan) -> Vec<Namespace> {
-    let own = plan.init.namespaces.0 | plan.init.joined.0;
-    let named = NAMESPACES.iter().filter(|(bit, ..)| own & bit != 0);
+    let given = plan.init.given();
+    let named = NAMESPACES.iter().filter(|(bit, ..)| given.has(*bit));
     let path = |bit| plan.join.iter().find(|join| join.kind == bit);
     named
         .map(|&(bit, kind, _)| Namespace {
@@ -63,10 +63,10 @@ fn namespaces(plan: &Plan) -> Vec<Namespace> {
 pub(super) fn name_init(record: &mut Record, plan: &Plan, (pid, start_time): (i32, u64)) {
     record.init_process_pid = pid;
     record.init_process_start = start_time;
-    let own = plan.init.namespaces.0 | plan.init.joined.0;
+    let given = plan.init.given();
     let there = NAMESPACES
         .iter()
-        .filter(|(bit, ..)| *bit != Namespaces::TIME || own & bit != 0);
+        .filter(|(bit, ..)| *bit != Namespaces::TIME || given.has(*bit));
     record.namespace_paths = there
         .map(|(_, kind, file)| ((*kind).to_owned(), format!("/proc/{pid}/ns/{file}")))
         .collect();
