@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use integration::tracer::{Action, Call};
+use integration::tracer::Call;
 use integration::{
     Container, Signal, cgroup_dirs, cgroup_mounts, is_ours, need_root, proc_status, signal, skip,
     this_test, wait_until,
@@ -10,7 +10,7 @@ use integration::{
 use serde_json::json;
 
 use crate::exec::{detached, exec, running, sh};
-use crate::looked_into::run;
+use crate::looked_into::{run, while_stopped};
 use crate::userns::mapped;
 
 const LINKS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time"];
@@ -265,28 +265,18 @@ fn paused_at_its_birth() {
     assert_eq!(whole.code, 0, "{whole:?}");
     let is_last_word = |call: &&Call| call.process == 1 && call.name == "sendto";
     let call = whole.calls.iter().rev().find(is_last_word).unwrap();
-    let trace = std::thread::scope(|scope| {
-        let tracing = scope.spawn(|| run(&command, dir.path(), Some((call, Action::Stop))));
-        let is_stopped = |pid: &u32| proc_status(*pid, "State").is_some_and(|s| s.starts_with('T'));
-        let mut found = None;
-        assert!(wait_until(|| {
-            found = integration::pids_of_cgroup(&c.id)
-                .into_iter()
-                .find(is_stopped);
-            found.is_some()
-        }));
+    let (trace, told) = while_stopped(&command, dir.path(), &c, call, |pid| {
         std::fs::write(&file, freeze).unwrap();
-        signal(found.unwrap(), Signal::CONT);
-        let said = || {
+        signal(pid, Signal::CONT);
+        let told = wait_until(|| {
             let text = std::fs::read_to_string(dir.path().join("err")).unwrap();
             text.contains("the container was paused meanwhile")
-        };
-        let told = wait_until(said);
+        });
         // The tracer has to do with the frozen ones, too.
         std::fs::write(&file, thaw).unwrap();
-        assert!(told);
-        tracing.join().unwrap()
+        told
     });
+    assert_eq!(told, Some(true));
     assert_eq!((trace.code, trace.hung), (255, None));
     let alone = wait_until(|| {
         c.reap_orphans();

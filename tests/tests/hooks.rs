@@ -3,6 +3,16 @@
 use integration::{Config, Container, is_ours, need_root, skip, wait_until};
 use serde_json::{Value, json};
 
+/// In the order in which they run.
+pub const KINDS: [&str; 6] = [
+    "prestart",
+    "createRuntime",
+    "createContainer",
+    "startContainer",
+    "poststart",
+    "poststop",
+];
+
 /// A hook that runs a shell script. It names its environment, so that nothing of the host's is needed.
 fn sh(script: &str) -> Value {
     json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin", "HOOK=1"]})

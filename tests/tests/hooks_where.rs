@@ -6,15 +6,8 @@ use integration::{Container, TempDir, is_ours, need_root, skip, this_test};
 use serde_json::{Value, json};
 
 use crate::hangs::within;
+use crate::hooks::KINDS;
 
-const KINDS: [&str; 6] = [
-    "prestart",
-    "createRuntime",
-    "createContainer",
-    "startContainer",
-    "poststart",
-    "poststop",
-];
 const SPACES: [&str; 6] = ["mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
 pub fn sh(script: &str) -> Value {

@@ -164,6 +164,31 @@ fn stopped<T>(
     call: &Call,
     look: impl FnOnce(u32) -> T,
 ) -> Result<Option<T>, String> {
+    let (seen, found) = while_stopped(command, dir, of, call, |pid| {
+        let looked = look(pid);
+        signal(pid, Signal::CONT);
+        (pid, looked)
+    });
+    if let Some(hung) = seen.hung {
+        if let Some((pid, _)) = found {
+            kill(pid);
+            wait_gone(pid);
+        }
+        return Err(hung);
+    }
+    assert_eq!(seen.code, 0, "{call:?}");
+    Ok(found.map(|(_, looked)| looked))
+}
+
+/// What the command did, and what came of `meanwhile`, if a process in the cgroups of `of` stopped after this call: then it has the
+/// process, and lets it go on.
+pub fn while_stopped<T>(
+    command: &Command,
+    dir: &Path,
+    of: &Container,
+    call: &Call,
+    meanwhile: impl FnOnce(u32) -> T,
+) -> (Trace, Option<T>) {
     std::thread::scope(|scope| {
         let tracing = scope.spawn(|| run(command, dir, Some((call, Action::Stop))));
         let is_stopped = |pid: &u32| proc_status(*pid, "State").is_some_and(|s| s.starts_with('T'));
@@ -172,21 +197,8 @@ fn stopped<T>(
             found = pids_of_cgroup(&of.id).into_iter().find(is_stopped);
             found.is_some() || tracing.is_finished()
         }));
-        let looked = found.map(|pid| {
-            let looked = look(pid);
-            signal(pid, Signal::CONT);
-            looked
-        });
-        let seen = tracing.join().unwrap();
-        if let Some(hung) = seen.hung {
-            if let Some(pid) = found {
-                kill(pid);
-                wait_gone(pid);
-            }
-            return Err(hung);
-        }
-        assert_eq!(seen.code, 0, "{call:?}");
-        Ok(looked)
+        let done = found.map(meanwhile);
+        (tracing.join().unwrap(), done)
     })
 }
 

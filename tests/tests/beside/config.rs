@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::hooks::KINDS;
+
 use super::random::Random;
 use super::{linux, mounts};
 
@@ -346,14 +348,7 @@ fn rlimits(r: &mut Random) -> Value {
 /// Each writes what it was given into the directory `hooks` of the stage.
 fn hooks(r: &mut Random) -> Value {
     let mut all = json!({});
-    for point in [
-        "prestart",
-        "createRuntime",
-        "createContainer",
-        "startContainer",
-        "poststart",
-        "poststop",
-    ] {
+    for point in KINDS {
         if !r.chance(35) {
             continue;
         }

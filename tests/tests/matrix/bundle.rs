@@ -9,6 +9,7 @@ use integration::{
 };
 use serde_json::{Value, json};
 
+use crate::hooks::KINDS;
 use crate::userns::{BASE, maps, own};
 
 /// Prints START, and WHOLE or what of its isolation is MISSING.
@@ -18,16 +19,6 @@ pub const PAYLOAD: &str = include_str!("payload.sh");
 pub const PROGRAM: &str = "busybox-program";
 /// End of the path of a hook.
 pub const HOOK: &str = "busybox-hook";
-
-/// The hooks in the order in which they run.
-pub const HOOKS: [&str; 6] = [
-    "prestart",
-    "createRuntime",
-    "createContainer",
-    "startContainer",
-    "poststart",
-    "poststop",
-];
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,7 +174,7 @@ fn rarer(c: Container) -> Container {
             .bind(&log, "/log", &["rw"])
             .push("/mounts", json!({"destination": "/mapped", "type": "bind", "source": mapped, "options": ["bind"],
                 "uidMappings": one(1000), "gidMappings": one(1000)}));
-        for kind in HOOKS {
+        for kind in KINDS {
             let inside = kind == "startContainer";
             let (path, log) = match inside {
                 true => (format!("/bin/{HOOK}"), "/log/hooks".into()),

@@ -8,9 +8,10 @@ use integration::conformance::{Judgement, deviations};
 use integration::tracer::{Action, Call, Task, Trace, limit, trace};
 use integration::{Container, alive, cgroups_named, is_ours, mounts_below, pids_of_cgroup, reap};
 
-use super::bundle::{HOOK, HOOKS, PROGRAM, Variation, bundle, clear_log, log};
+use super::bundle::{HOOK, PROGRAM, Variation, bundle, clear_log, log};
 use super::given;
 use super::running::{self, Before, RUNNING, Unbroken};
+use crate::hooks::KINDS;
 
 /// How long what is on its way may take to get there.
 fn patience() -> Duration {
@@ -405,7 +406,7 @@ impl After<'_> {
         let log = log(&self.row.c);
         let mut places = log
             .iter()
-            .map(|name| HOOKS.iter().position(|hook| hook == name));
+            .map(|name| KINDS.iter().position(|hook| hook == name));
         if !log.is_empty()
             && !places
                 .by_ref()
